@@ -43,6 +43,38 @@ describe.each(['file', 'server'] as const)('kill -9, on a bus %s', (kind) => {
     expect(found.duplicated).toBeLessThanOrEqual(rounds * 1000)
   })
 
+  test('of workers loses no message of a work queue, and removes what is acknowledged', async () => {
+    const {url} = await freshBus(kind)
+    await using bus = await open(url)
+    await bus.streams.add({name: 'W', subjects: ['w.*'], retention: 'workqueue'})
+    await bus.streams.consumers.add('W', {name: 'w', ackWaitMs: 1000})
+    const stored: string[] = []
+    await using publisher = bus.streams.publisher({onStored: (_, {seq}) => void stored.push(String(seq))})
+    for (let i = 0; i < 200 * rounds; i++) await publisher.push({subject: 'w.a', data: String(i)})
+    await publisher.flush()
+    const delivered: string[] = []
+    for (let round = 0; round < rounds; round++) {
+      const workers = [1, 2].map(() => start('consume', url, 'W', 'w', '50', '3000'))
+      await Promise.all(workers.map((worker) => worker.atLeast(1)))
+      await moment(30)
+      for (const {child} of workers) child.kill('SIGKILL')
+      for (const worker of workers) {
+        await worker.ended
+        delivered.push(...worker.lines.slice(1))
+      }
+    }
+    // Whatever a killed worker did not acknowledge is still there, and nothing else.
+    const {messages} = (await bus.streams.info('W')).state
+    const last = start('consume', url, 'W', 'w', '500', '4000')
+    expect(await last.ended).toBe(0)
+    delivered.push(...last.lines.slice(1))
+    const found = tally(`${kind}: workers killed ${rounds} times, ${messages} messages left`, stored, delivered)
+    expect(found.lost).toBe(0)
+    expect(found.duplicated).toBeLessThanOrEqual(rounds * 2000)
+    expect((await bus.streams.info('W')).state).toMatchObject({messages: 0, bytes: 0, subjects: 0})
+    expect(await bus.streams.consumers.info('W', 'w')).toMatchObject({pending: 0, ackPending: 0})
+  })
+
   test('of a server leaves no request without an answer or an error', async () => {
     const {url} = await freshBus(kind)
     await using bus = await open(url)

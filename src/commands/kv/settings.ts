@@ -22,7 +22,7 @@ export const bucketFlags = {
   history: count('how many changes of each key to keep, at most 64 (default: 1)'),
   ttl: age('remove values that were set longer ago than this'),
   'marker-ttl': age(
-    'let keys expire on their own (kv create --ttl), and keep the markers of removed keys for this long; servers of 2.11 and newer',
+    'let keys expire on their own (kv create --ttl), and keep the markers of removed keys for this long; not on servers before 2.11',
   ),
   'max-bytes': size('maximum total size'),
   'max-value-size': size('maximum size of a value; larger ones are refused'),

@@ -111,7 +111,7 @@ export interface StreamSettings {
   readonly allowTtl?: boolean | undefined
   /**
    * When the last message of a subject expires, store a marker in its place for this long: a message without payload and with
-   * the header `Nats-Marker-Reason`. At least a second. Implies `allowTtl` and `allowRollup`; no message gets a shorter TTL.
+   * the header `Nats-Marker-Reason`. At least a second. Implies `allowTtl` and `allowRollup`; no message gets a shorter TTL, unless `maxMsgsPerSubject` is 1.
    */
   readonly markerTtlMs?: number | undefined
   /** The options that only a server has, by their names in its API, unless they have their defaults. */

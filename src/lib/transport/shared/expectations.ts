@@ -72,15 +72,15 @@ const unitMs: Readonly<Record<string, number>> = {
 
 /**
  * The TTL of a message in milliseconds, whole seconds of at least one: undefined if it has none, `Infinity` for `never`, NaN if it
- * is invalid. A stream with markers gives no message a shorter TTL than those.
+ * is invalid. A stream with markers gives no message a shorter TTL than those, unless a marker replaces all of its subject.
  */
-export function ttlOf(headers: Headers | undefined, {markerTtlMs = 0}: StreamConfig): number | undefined {
+export function ttlOf(headers: Headers | undefined, {markerTtlMs = 0, ...config}: StreamConfig): number | undefined {
   const value = headers === undefined ? undefined : headerOf(headers, storeHeaders.ttl)
   if (!value) return undefined
   if (value === 'never') return Number.POSITIVE_INFINITY
   const ms = /^\d+$/.test(value) ? Number(value) * 1000 : goDurationMs(value)
   if (!(ms >= 1000)) return Number.NaN
-  return Math.max(Math.floor(ms / 1000) * 1000, markerTtlMs)
+  return Math.max(Math.floor(ms / 1000) * 1000, config.maxMsgsPerSubject === 1 ? 0 : markerTtlMs)
 }
 
 /** The headers of the marker in place of the last message of a subject that expired. */

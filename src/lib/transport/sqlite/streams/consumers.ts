@@ -45,6 +45,8 @@ export interface ConsumersDeps {
   /** The stream after removing messages that are too old. Fails with `notFound`. */
   readonly settle: (stream: string) => Promise<KeptStream>
   readonly notify: (stream: KeptStream) => void
+  /** Removes what expires, for a member that may wait for the markers. */
+  readonly expireWhile: (stream: KeptStream, isOpen: () => boolean) => void
   readonly watch: (patterns: readonly string[]) => void
   /** Publishes an advisory. */
   readonly publish: (advisory: Outgoing) => void
@@ -215,6 +217,7 @@ export class SqliteConsumers implements Consumers {
       options,
     )
     members.add(member)
+    this.#deps.expireWhile(stream, () => !member.ended)
     return member
   }
 

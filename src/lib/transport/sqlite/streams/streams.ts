@@ -37,6 +37,9 @@ import {publishOne, type StoreQueue} from './stream-publisher.ts'
 import {subjectPages} from './subject-pages.ts'
 import {type StreamView, StreamViews} from './view.ts'
 
+/** The interval at which a reader that waits for markers checks for expired messages. */
+const markerCheckMs = 500
+
 export interface StreamsDeps {
   readonly url: string
   readonly db: Db
@@ -76,6 +79,7 @@ export class SqliteStreams implements StoredStreams {
       statements: prepareInFlight(deps.db),
       settle: (name) => this.#settle(name),
       notify: (stream) => this.#notify(stream),
+      expireWhile: (stream, isOpen) => this.#expireWhile(stream, isOpen),
       publish: (advisory) => deps.queue.publish(advisory),
     })
   }
@@ -220,7 +224,18 @@ export class SqliteStreams implements StoredStreams {
     checkRead(range)
     const stream = await this.#settle(name)
     if (range.follow === true) this.#deps.watch(stream.config.subjects)
-    return readRange(this.#views.of(stream, range.filters), range, this.#deps)
+    const reading = readRange(this.#views.of(stream, range.filters), range, this.#deps)
+    if (range.follow === true) this.#expireWhile(stream, () => !reading.closed)
+    return reading
+  }
+
+  /** Nobody else may be there to write the markers for which this one waits. */
+  #expireWhile(stream: KeptStream, isOpen: () => boolean): void {
+    if (stream.config.markerTtlMs === undefined || this.#deps.lock.isReadOnly) return
+    const timer = setInterval(() => {
+      if (isOpen()) void this.#settle(stream.config.name).catch(() => {})
+      else clearInterval(timer)
+    }, markerCheckMs).unref()
   }
 
   /** The stream after removing messages that are too old. Fails with `notFound`. */
@@ -229,7 +244,9 @@ export class SqliteStreams implements StoredStreams {
     const stream = lock.read(() => catalogue.find(name))
     // Without permission to write, expired messages are still shown.
     while (!lock.isReadOnly && lock.read(() => limits.hasExpired(stream, Date.now()))) {
-      if (await lock.write(() => limits.expire(stream, Date.now()))) break
+      const isDone = await lock.write(() => limits.expire(stream, Date.now()))
+      if (stream.config.markerTtlMs !== undefined) this.#notify(stream)
+      if (isDone) break
     }
     return stream
   }
