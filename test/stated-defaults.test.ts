@@ -119,7 +119,7 @@ const stated: Readonly<Record<string, readonly [file: string, code: string]>> = 
   '--chunk-size: 128KiB': ['lib/messaging/objects/chunks.ts', 'usualChunk = 128 * 1024'],
   '--name: the name of the file': ['commands/object/put.ts', 'name = nameOf(args.file)'],
   '--ack: explicit': ['lib/transport/shared/stream-settings.ts', "settings.ack ?? 'explicit'"],
-  '--retention: limits': ['lib/transport/shared/stream-settings.ts', "retention: 'limits'"],
+  '--retention: limits': ['lib/transport/shared/stream-settings.ts', "settings.retention ?? 'limits'"],
   '--discard: old': ['lib/transport/shared/stream-settings.ts', "settings.discard ?? 'old'"],
   '--dedupe: 2m, or --max-age if that is shorter': [
     'lib/transport/shared/stream-settings.ts',

@@ -49,6 +49,30 @@ onBothBuses((newScene) => {
     expect((await scene.transport.streams.info('ORDERS')).state.messages).toBe(1)
   })
 
+  test('stream edit says how many messages retention interest removes, and refuses a change to a work queue', async () => {
+    await using scene = await newScene()
+    const {streams} = scene.transport
+    await scene.run(['stream', 'add', 'ORDERS'])
+    for (const data of ['1', '2', '3']) await streams.publish({subject: 'ORDERS', data})
+    const edit = ['stream', 'edit', 'ORDERS', '--retention', 'interest']
+    expect(await scene.run(edit)).toMatchObject({code: 2, stderr: expect.stringContaining('removes 3 messages: pass')})
+    await streams.consumers.add('ORDERS', {name: 'c'})
+    expect(await scene.run(['consumer', 'next', 'ORDERS', 'c'])).toMatchObject({code: 0})
+    const refused = await scene.run(edit)
+    expect(refused).toMatchObject({code: 2, stderr: expect.stringContaining('up to 1 message that no consumer needs')})
+    expect(await scene.run([...edit, '--yes'])).toMatchObject({code: 0})
+    expect((await streams.info('ORDERS')).state.messages).toBe(2)
+    expect(await scene.run(['stream', 'edit', 'ORDERS', '--retention', 'workqueue'])).toMatchObject({code: 2})
+    expect(await scene.run(['stream', 'edit', 'ORDERS', '--retention', 'limits'])).toMatchObject({code: 0})
+    expect((await streams.info('ORDERS')).config.retention).toBe('limits')
+    const copy = ['stream', 'copy', 'ORDERS', 'WORK', 'work', '--retention', 'workqueue', '--allow-ttl']
+    expect(await scene.run(copy)).toMatchObject({code: 0})
+    expect((await streams.info('WORK')).config).toMatchObject({retention: 'workqueue', allowTtl: true})
+    expect(await scene.run(['pub', 'work', 'x', '--ack', '--ttl', '1h'])).toMatchObject({code: 0})
+    expect(await scene.run(['pub', 'work', 'x', '--ack', '--ttl', '100ms'])).toMatchObject({code: 8})
+    expect((await scene.run(['stream', 'info', 'WORK'])).stdout).toMatch(/retention +workqueue/)
+  })
+
   test('the configuration that stream info prints makes another stream, and changes one', async () => {
     await using scene = await newScene()
     const add = ['stream', 'add', 'A', 'a.>', '--max-age', '7d', '--discard', 'new', '--deny-purge', '--json']

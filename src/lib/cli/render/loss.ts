@@ -24,7 +24,9 @@ export async function lossText(
     ...(beyond > 0 ? [counted(beyond, 'message')] : []),
     ...(bytes > maxBytes ? [`the oldest ${formatBytes(bytes - maxBytes)}`] : []),
     ...(firstTime < Date.now() - maxAgeMs ? [`messages older than ${durationText(maxAgeMs)}`] : []),
-    ...(changes.retention === 'interest' && config.retention !== 'interest' ? await unneeded(streams, config.name, messages) : []),
+    ...(changes.retention === 'interest' && config.retention !== 'interest'
+      ? await unneeded(streams, config.name, messages)
+      : []),
   ]
   return enumeration(losses) || undefined
 }
@@ -35,5 +37,7 @@ async function unneeded(streams: Streams, stream: string, messages: number): Pro
   const needed = consumers.map(({pending, ackPending, givenUp = 0}) => pending + ackPending + givenUp)
   const most = messages - Math.max(0, ...needed)
   if (most <= 0) return []
-  return [consumers.length === 0 ? counted(most, 'message') : `up to ${counted(most, 'message')} that no consumer needs`]
+  return [
+    consumers.length === 0 ? counted(most, 'message') : `up to ${counted(most, 'message')} that no consumer needs`,
+  ]
 }

@@ -138,7 +138,7 @@ export function checkStreamChange(url: string, has: StreamConfig, wanted: Stream
       'usage',
       `the retention of the stream ${name} on ${url} cannot be changed to or from workqueue`,
       {
-        try: [`bus stream copy ${shellWord(name)} NAME SUBJECT --retention ${wanted.retention}`],
+        try: [`bus stream copy ${shellWord(name)} NAME SUBJECT --retention ${shellWord(wanted.retention)}`],
         data: {code: 10052},
       },
     )

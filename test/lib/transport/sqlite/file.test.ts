@@ -144,9 +144,23 @@ describe('a file that is not a bus file', () => {
     const path = join(temporaryFolder(), 'bus.db')
     await (await open(path)).close()
     const db = new Database(path)
-    db.pragma('user_version = 2000')
+    db.pragma('user_version = 3000')
     db.close()
     expect(await refusal(path)).toMatchObject({kind: 'connect', message: expect.stringContaining('newer busline')})
+  })
+
+  test('gets version 2.0 with its first work queue, which earlier versions would not empty', async () => {
+    const path = join(temporaryFolder(), 'bus.db')
+    const bus = await open(path)
+    const db = new Database(path)
+    const version = () => db.pragma('user_version', {simple: true})
+    await bus.streams.add({name: 'A'})
+    const before = version()
+    await bus.streams.add({name: 'B', retention: 'workqueue'})
+    expect([before, version()]).toEqual([1002, 2000])
+    await bus.close()
+    await (await open(path)).close()
+    db.close()
   })
 
   test('but of a newer minor version is used', async () => {

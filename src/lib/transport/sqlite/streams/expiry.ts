@@ -1,6 +1,6 @@
 /**
  * Messages with a TTL of their own: a row of `expiry` each, with the time in milliseconds after which no reader sees the message
- * any more. Whoever uses the stream next removes it. The table exists in files with a stream that allows TTLs.
+ * any more. The next process that uses the stream removes it. The table exists in files with a stream that allows TTLs.
  */
 import type {Db} from '../db.ts'
 import {rowSize, type SizedRow} from '../rows.ts'
