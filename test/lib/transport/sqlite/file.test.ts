@@ -153,7 +153,7 @@ describe('a file that is not a bus file', () => {
     const path = join(temporaryFolder(), 'bus.db')
     const bus = await open(path)
     const db = new Database(path)
-    const version = () => db.pragma('user_version', {simple: true})
+    const version = () => db.pragmaValue('user_version')
     await bus.streams.add({name: 'A'})
     const before = version()
     await bus.streams.add({name: 'B', retention: 'workqueue'})

@@ -164,7 +164,7 @@ export class Catalogue {
   #prepareFor({retention, allowTtl}: StreamConfig): void {
     if (retention === 'limits' && !allowTtl) return
     if (allowTtl) this.#db.exec(expirySchema)
-    if (Number(this.#db.pragma('user_version', {simple: true})) < consumedVersion)
+    if (Number(this.#db.pragmaValue('user_version')) < consumedVersion)
       this.#db.pragma(`user_version = ${consumedVersion}`)
   }
 

@@ -162,7 +162,7 @@ export class Limits {
       forget.run(sid)
       return true
     }
-    if (lastOf.get(sid) === last) lastIs.run(before.get(sid, last, sid) ?? null, sid, last)
+    if (lastOf.get(sid) === last) lastIs.run((before.get(sid, last, sid) as number | undefined) ?? null, sid, last)
     return false
   }
 
