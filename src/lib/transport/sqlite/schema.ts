@@ -24,7 +24,7 @@ import {applicationId} from './db.ts'
 /** The version of a file with a stream that older versions would not treat as it wants: a work queue, interest, or TTLs. */
 export const consumedVersion = 2000
 /** Major * 1000 + minor. A newer minor version only adds; a newer major version is refused. */
-export const schemaVersion = 1002
+const schemaVersion = 1002
 /** Since this version there is `chain`; `idle`, added by 1002, is created if it is missing. */
 export const chainVersion = 1001
 

@@ -7,7 +7,7 @@ import {rowSize, type SizedRow} from '../rows.ts'
 import type {KeptStream} from './catalogue.ts'
 
 /** The time of a message that never expires, not even at the maximum age of its stream. */
-export const never = Number.MAX_SAFE_INTEGER
+const never = Number.MAX_SAFE_INTEGER
 
 /** Messages that are removed in one transaction. */
 const step = 1000
