@@ -47,7 +47,7 @@ describe('bus pub', () => {
     ])
     expect((await bus(['pub', 'a', 'x', '-b', `libbus:${path}?create`])).code).toBe(0)
     expect(lookInto(path).prepare('SELECT subject, data FROM bus_events').all()).toEqual([
-      {subject: 'a', data: Buffer.from('x')},
+      {subject: 'a', data: Uint8Array.of(0x78)},
     ])
   })
 })

@@ -41,7 +41,7 @@ export function parseOrigin(input: string): Origin {
   }
   const filter = given.get('filter')
   if (filter !== undefined && transforms.length > 0)
-    throw new BusError('usage', `${JSON.stringify(input)}: filter and transform exclude each other`, {
+    throw new BusError('usage', `${JSON.stringify(input)}: filter and transform cannot be used together`, {
       try: [`transform=${filter}:${filter}, which filters as well`],
     })
   return {
@@ -73,7 +73,7 @@ function startOf(from: string | undefined): Pick<Origin, 'opt_start_seq' | 'opt_
 function externalOf(given: ReadonlyMap<string, string>, input: string): Pick<Origin, 'external'> {
   const [domain, api, deliver] = ['domain', 'api', 'deliver'].map((setting) => given.get(setting))
   if (domain !== undefined && api !== undefined)
-    throw new BusError('usage', `${JSON.stringify(input)}: domain and api exclude each other`)
+    throw new BusError('usage', `${JSON.stringify(input)}: domain and api cannot be used together`)
   const prefix = domain === undefined ? api : `$JS.${domain}.API`
   if (prefix !== undefined) return {external: {api: prefix, ...(deliver !== undefined && {deliver})}}
   if (deliver === undefined) return {}

@@ -34,9 +34,9 @@ describe('the value of --mirror and --source', () => {
     ['A,from=1,from=2', 'from is given twice'],
     ['A,from=new', 'a source cannot start at "new"'],
     ['A,from=-5', 'a source cannot start at "-5"'],
-    ['A,filter=a,transform=a:b', 'filter and transform exclude each other'],
+    ['A,filter=a,transform=a:b', 'filter and transform cannot be used together'],
     ['A,transform=a', '"a" is not two patterns'],
-    ['A,domain=a,api=b', 'domain and api exclude each other'],
+    ['A,domain=a,api=b', 'domain and api cannot be used together'],
     ['A,deliver=b', 'deliver needs domain or api'],
     ['A,filter=a..b', 'a..b'],
   ])('%s is refused', (input, sentence) => expect(() => parseOrigin(input)).toThrow(sentence))

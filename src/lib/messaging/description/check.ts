@@ -7,7 +7,7 @@ import {isServer} from '../../transport/schemes.ts'
 import {checkStoreName, consumerConfig, streamConfig} from '../../transport/shared/stream-settings.ts'
 import type {ConsumerSettings, StreamSettings} from '../../transport/streams-contract.ts'
 
-/** A stream as it will be; `what` is its name for people. */
+/** A stream as it will be; `what` is how errors name it. */
 export interface PlannedStream {
   readonly what: string
   readonly settings: StreamSettings
