@@ -30,7 +30,7 @@ export const streamSettingFlags = {
   'allow-ttl': toggle('remove a message after the time in its header Nats-TTL (bus pub --ttl)', either),
   'marker-ttl': age('when the last message of a subject expires, store a marker in its place for this long'),
   retention: choice(
-    'remove messages only at the limits, also when every consumer that wants them has acknowledged them (interest), or also when one consumer has (workqueue) (default: limits)',
+    'remove messages only at the limits; interest: also when every consumer that wants them has acknowledged them; workqueue: also when their one consumer has (default: limits)',
     ['limits', 'interest', 'workqueue'],
   ),
   ...storageFlags,
