@@ -1,4 +1,4 @@
-/** What can be known to fail before the first change of a bus. */
+/** Checks that find errors in a description before the bus is changed. */
 import {BusError, isFailure} from '../../core/errors.ts'
 import {reworded} from '../../core/rewording.ts'
 import {checkPattern, overlaps} from '../../core/subject.ts'
@@ -7,13 +7,13 @@ import {isServer} from '../../transport/schemes.ts'
 import {checkStoreName, consumerConfig, streamConfig} from '../../transport/shared/stream-settings.ts'
 import type {ConsumerSettings, StreamSettings} from '../../transport/streams-contract.ts'
 
-/** A stream as it will be; `what` is its name for people. */
+/** A stream as it will be; errors call it `what`. */
 export interface PlannedStream {
   readonly what: string
   readonly settings: StreamSettings
 }
 
-/** The subjects of the streams that a bus will have, by name, with what they are called. */
+/** The subjects of the streams that a bus will have, by the names of the streams; errors call a stream `what`. */
 export type PlannedSubjects = ReadonlyMap<string, {readonly what: string; readonly subjects: readonly string[]}>
 
 /** Throws `usage` for a name that no bus accepts. */
@@ -29,7 +29,7 @@ export function checkStream(bus: Transport, {what, settings}: PlannedStream): vo
   })
 }
 
-/** Fails with `usage` if two streams would store the same subjects; `removed` are the names of those that go. */
+/** Fails with `usage` if two streams would store the same subjects; `removed` are the names of streams that will be removed. */
 export async function plannedSubjects(
   bus: Transport,
   planned: readonly PlannedStream[],
@@ -64,12 +64,12 @@ export function checkConsumer(
   })
 }
 
-/** Those of a new stream; a mirror has none. */
+/** The subjects of a new stream; a mirror or a stream with sources has none by default. */
 export function subjectsOf({name, subjects, other = {}}: StreamSettings): readonly string[] {
   return subjects ?? (other['mirror'] === undefined && other['sources'] === undefined ? [name] : [])
 }
 
-/** A login may be allowed less than to list streams: then the bus itself refuses subjects that two streams would store. */
+/** A login may not be allowed to list streams. Then only the bus itself refuses subjects that two streams would store. */
 async function listed(bus: Transport) {
   try {
     return await bus.streams.list()

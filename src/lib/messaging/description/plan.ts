@@ -123,9 +123,9 @@ function consumerText(stream: string, name: string): string {
 }
 
 interface Planned<S> {
-  /** What it will be. */
+  /** The settings that the stream or consumer will have. */
   readonly settings: S
-  /** Undefined if nothing has to be done. */
+  /** Undefined if nothing changes. */
   readonly step?: PlanStep | undefined
 }
 

@@ -161,7 +161,8 @@ export function checkWorker(stream: StreamConfig, wanted: ConsumerConfig, others
   const refuse = (why: string, {code}: JetStreamError, hint: string) => {
     throw new BusError('usage', `the stream ${stream.name} is a work queue: ${why}`, {data: {code}, try: [hint]})
   }
-  if (wanted.ack === 'none') refuse('its consumers must acknowledge messages', jetStreamErrors.unacknowledgedWork, '--ack explicit')
+  if (wanted.ack === 'none')
+    refuse('its consumers must acknowledge messages', jetStreamErrors.unacknowledgedWork, '--ack explicit')
   if (wanted.ack === 'all')
     refuse('its consumers must acknowledge each message', jetStreamErrors.workNotExplicit, '--ack explicit')
   if (wanted.deliver !== 'all')

@@ -17,7 +17,7 @@ export interface KeptStream {
   readonly config: StreamConfig
   /** The configuration as it is stored. */
   readonly text: string
-  /** Stores every message without checks: neither its size, nor the remaining room, nor who wants it matter. */
+  /** Stores every message without checks: neither its size, nor the remaining room, nor the filters of consumers matter. */
   readonly isOpen: boolean
   /** Whether `kept` has its messages. */
   readonly isKept: boolean
@@ -160,7 +160,7 @@ export class Catalogue {
     return this.find(config.name)
   }
 
-  /** Earlier versions of busline would not remove what these streams want to be removed: they refuse the file from now on. */
+  /** Earlier versions of busline would not remove the messages that these streams have to remove. They refuse the file from now on. */
   #prepareFor({retention, allowTtl}: StreamConfig): void {
     if (retention === 'limits' && !allowTtl) return
     if (allowTtl) this.#db.exec(expirySchema)
