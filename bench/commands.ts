@@ -26,7 +26,7 @@ export const commands: Case = {
       ]
       return [
         {
-          what: 'bare SQLite, 100 inserts a transaction',
+          what: 'bare SQLite, 100 inserts per transaction',
           value: median(runs.map(({bare}) => bare)),
           unit: 'k msg/s',
         },

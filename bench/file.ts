@@ -31,7 +31,7 @@ export const file: Case = {
         times(value, atMost),
       ]
       return [
-        row('bare SQLite, 100 inserts a transaction', ({inserts}) => inserts, 'k msg/s'),
+        row('bare SQLite, 100 inserts per transaction', ({inserts}) => inserts, 'k msg/s'),
         row('128 B, 100 in flight, published = received', ({rate}) => rate, 'k msg/s'),
         {what: '  of the inserts', value: of(({rate, inserts}) => rate / inserts), unit: 'x', bar: {atLeast: 1}},
         row('Unix socket echo between two processes, p50', ({echo}) => echo, 'us'),
@@ -47,7 +47,7 @@ export const file: Case = {
 interface Run {
   readonly inserts: number
   readonly rate: number
-  /** The median. */
+  /** The median of the echoes. */
   readonly echo: number
   readonly wakes: readonly number[]
   readonly trips: readonly number[]

@@ -242,7 +242,7 @@ async function ofProcesses(path: string): Promise<Row[]> {
     rows.push({what: `${processes} publishers on one file, together`, value: rate, unit: 'k msg/s'})
     if (processes === 1) one = rate
   }
-  rows.push({what: '  eight of one publisher', value: (rows.at(-1)?.value ?? 0) / one, unit: 'x', bar: {atLeast: 1}})
+  rows.push({what: '  eight publishers ÷ one', value: (rows.at(-1)?.value ?? 0) / one, unit: 'x', bar: {atLeast: 1}})
   for (const processes of [1, 2, 8]) {
     const args = ['sub', 'heard', '-n', String(each), '--raw', '--bus', path]
     const subscribers = await Promise.all(Array.from({length: processes}, () => startBus(args, 'ignore')))

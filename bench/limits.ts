@@ -15,15 +15,15 @@ export const limits: Case = {
       const batched = [1, 2, 3].map(() => bareInserts(folder, 100, 500_000))
       const echo = await socketEcho(join(folder, 'echo.sock'))
       return [
-        {what: 'node:sqlite, one insert a transaction', value: median(single), unit: 'k msg/s'},
-        {what: 'node:sqlite, 100 inserts a transaction', value: median(batched), unit: 'k msg/s'},
+        {what: 'node:sqlite, one insert per transaction', value: median(single), unit: 'k msg/s'},
+        {what: 'node:sqlite, 100 inserts per transaction', value: median(batched), unit: 'k msg/s'},
         {what: 'Unix socket echo between two processes, p50', value: percentile(echo, 0.5), unit: 'us'},
         {what: 'Unix socket echo between two processes, p99', value: percentile(echo, 0.99), unit: 'us'},
       ] satisfies Row[]
     }),
 }
 
-/** Inserts messages, so many per transaction, in thousands per second. */
+/** Inserts `count` messages, `batch` of them per transaction. Returns thousands per second. */
 export function bareInserts(folder: string, batch: number, count: number): number {
   const path = join(folder, 'raw.db')
   const db = new DatabaseSync(path)
@@ -44,7 +44,7 @@ export function bareInserts(folder: string, batch: number, count: number): numbe
   return rate
 }
 
-/** The microseconds of each of five thousand echoes between two processes. */
+/** The times of five thousand echoes between two processes, in microseconds. */
 export async function socketEcho(path: string): Promise<number[]> {
   const times: number[] = []
   const server = createServer()

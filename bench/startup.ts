@@ -6,7 +6,7 @@ import {bus, type Case, inFolder, median, type Row, startBus, time} from './meas
 
 const rounds = 21
 
-/** A command line, and the most that it may take compared with `node -e 0`. */
+/** A command line, and how many times as long as `node -e 0` it may take. */
 interface Command {
   readonly what: string
   readonly args: readonly string[]
@@ -24,7 +24,11 @@ export const startup: Case = {
         {what: 'bus --version', args: [bus, '--version'], atMost: 1.1},
         {what: 'bus --help', args: [bus, '--help']},
         {what: 'bus pub --help', args: [bus, 'pub', '--help'], atMost: 1.5},
-        {what: 'bus pub, a file that nobody else uses', args: [bus, 'pub', 'orders', 'x', '-b', unused], atMost: 1.5},
+        {
+          what: 'bus pub, a file that no other process uses',
+          args: [bus, 'pub', 'orders', 'x', '-b', unused],
+          atMost: 1.5,
+        },
         ...daily('bus file', file, 1.5),
         ...daily('NATS', server.url(), 1.6),
       ]

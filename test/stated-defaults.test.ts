@@ -127,7 +127,10 @@ const stated: Readonly<Record<string, readonly [file: string, code: string]>> = 
   ],
   '--storage: file': ['lib/transport/shared/stream-settings.ts', "settings.storage ?? 'file'"],
   '--replicas: 1': ['lib/transport/shared/stream-settings.ts', 'replicas = 1'],
-  'stream:add subject: its name': ['lib/transport/shared/stream-settings.ts', 'settings.subjects ?? [name]'],
+  'stream:add subject: the name of the stream; none with --mirror or --source': [
+    'lib/transport/shared/stream-settings.ts',
+    'settings.subjects ?? [name]',
+  ],
   '--open: 1': ['commands/stream/open-plan.ts', 'open = 1'],
   '--dialect: first': ['lib/protocols/response-streams/client.ts', "dialect = 'first'"],
   '--buffer: up to 64 MiB': ['lib/protocols/response-streams/response-stream.ts', 'mostHeldBytes = 64 * 1024 * 1024'],

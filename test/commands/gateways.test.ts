@@ -29,7 +29,7 @@ afterAll(() => Promise.all(servers.map((server) => server[Symbol.asyncDispose]()
 
 const json = async (...args: string[]) => JSON.parse((await bus([...args, '--json'])).stdout)
 
-test('server ls, ping, info and report know the servers of both clusters', async () => {
+test('server ls, ping, info and report show the servers of both clusters', async () => {
   const found = await bus(['server', 'ls', '-b', login('sys')])
   expect([found.code, found.stdout]).toEqual([0, expect.stringMatching(/east[\s\S]*west/)])
   expect((await bus(['server', 'ping', '-b', login('sys')])).stdout).toMatch(/east[\s\S]*west|west[\s\S]*east/)
@@ -43,7 +43,7 @@ test('server ls, ping, info and report know the servers of both clusters', async
   expect([code, stdout]).toEqual([0, expect.stringMatching(/near[\s\S]*far|far[\s\S]*near/)])
 })
 
-test('who and trace see a subscriber of the other cluster', async () => {
+test('who and trace show a subscriber of the other cluster', async () => {
   await using far = await open(login('app', 1), {name: 'far'})
   await far.subscribe('spread')
   await expect

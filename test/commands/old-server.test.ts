@@ -1,11 +1,11 @@
-/** What servers do not have yet: one sentence that names the version, before anything is published or created. */
+/** Commands that a server is too old for: they fail with one sentence that names the version, before anything is published or created. */
 import {afterAll, beforeAll, describe, expect, test} from 'vitest'
 import type {Transport} from '../../src/lib/transport/contract.ts'
 import {open} from '../../src/lib/transport/open.ts'
 import {bus} from '../bus.ts'
 import {lacks, NatsServer} from '../nats-server.ts'
 
-/** Command lines, and the version that has what they need. */
+/** Command lines, the minor version that they need, and how the error calls the feature. */
 const lines: readonly (readonly [line: string, minor: number, what: string])[] = [
   ['stream add NEW --mirror ORDERS,filter=orders.a', 10, 'a filter of a mirror'],
   ['stream add NEW --source ORDERS,transform=orders.a:x', 10, 'a transform of a mirror or source'],
@@ -32,7 +32,7 @@ const record = JSON.stringify({subject: 'orders.a', text: '1', headers: {'Nats-T
 const lacked = new Map<number, string>()
 for (const [, minor] of lines) lacked.set(minor, await lacks(2, minor))
 
-describe('what an older server does not have', () => {
+describe('a feature that an older server does not have', () => {
   let server: NatsServer
   let transport: Transport
   beforeAll(async () => {

@@ -1,4 +1,4 @@
-/** Snapshots of the memory driver, which has none itself: enough for the cases about snapshots to pass, and then to fail with a fault. */
+/** Snapshots for the memory driver, which has none: enough that the cases about snapshots pass, and fail once a fault is added. */
 import {BusError} from '../../src/lib/core/errors.ts'
 import {Message} from '../../src/lib/core/message.ts'
 import type {SnapshotHead, Snapshots, Transport} from '../../src/lib/transport/contract.ts'

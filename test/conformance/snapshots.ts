@@ -39,7 +39,7 @@ async function* inPieces(bytes: Uint8Array, length = 1000): AsyncGenerator<Uint8
 
 export const snapshots: readonly Case[] = [
   {
-    name: 'a snapshot restores a stream with its settings, sequences and times, and what is published then follows',
+    name: 'a snapshot restores a stream with its settings, sequences and times, and new messages follow',
     needs: {streams: true},
     async run(scene) {
       const ready = await filled(scene)
@@ -117,7 +117,7 @@ export const snapshots: readonly Case[] = [
     },
   },
   {
-    name: 'the reading of a snapshot may be left, and the next one is whole',
+    name: 'reading a snapshot can be abandoned, and the next snapshot is complete',
     needs: {streams: true},
     async run(scene) {
       const ready = await filled(scene)

@@ -44,7 +44,7 @@ async function succeeds(work: Promise<unknown>): Promise<boolean> {
   )
 }
 
-/** Kills it at a random moment; true if it was still running. */
+/** Kills a program at a random moment; true if it was still running. */
 async function killed(program: Program, mostMs: number): Promise<boolean> {
   await moment(mostMs)
   program.child.kill('SIGKILL')
@@ -52,7 +52,7 @@ async function killed(program: Program, mostMs: number): Promise<boolean> {
 }
 
 describe.each(['file', 'server'] as const)('kill -9, on a bus %s', (kind) => {
-  test('of a backup leaves a file that says that it is not complete, and the same command continues it', async () => {
+  test('of a backup leaves a file that is reported as incomplete, and the same command continues it', async () => {
     const {url} = await freshBus(kind)
     await using bus = await open(url)
     await fill(bus)
@@ -113,7 +113,7 @@ test('a full disk ends a backup with exit code 10, and the same command continue
   expect(await runBus(['stream', 'backup', '--verify', path])).toMatchObject({code: 0})
 })
 
-test('of two backups into one file one is refused, and the file is whole', async () => {
+test('of two backups to the same file one is refused, and the file is complete', async () => {
   const {url} = await freshBus('file')
   await using bus = await open(url)
   await fill(bus)
@@ -123,7 +123,7 @@ test('of two backups into one file one is refused, and the file is whole', async
   expect(codes).toContain(0)
   expect([2, 4]).toContain(codes.find((code) => code !== 0))
   expect(both.map(({stderr}) => stderr()).join('')).toMatch(
-    /another process writes .*saved\.zst: \d+ on |already contains/,
+    /another process is writing .*saved\.zst: \d+ on |already contains/,
   )
   expect(await runBus(['stream', 'backup', '--verify', path])).toMatchObject({code: 0})
 })
@@ -161,7 +161,7 @@ test('a server that is killed ends a native backup and a native restore with a s
   expect(await payloads(bus, 'S')).toEqual(wanted)
 })
 
-test('a new leader during native backup and restore of an R3 stream leaves no half of anything', async () => {
+test('a new leader during a native backup or restore of an R3 stream leaves no incomplete folder, and a second run succeeds', async () => {
   await using cluster = await Cluster.start()
   const urls = cluster.servers.map((server) => server.url()).join(',')
   await using bus = await open(urls, {heartbeatMs: 1000})

@@ -43,7 +43,7 @@ describe.each(['file', 'server'] as const)('kill -9, on a bus %s', (kind) => {
     expect(found.duplicated).toBeLessThanOrEqual(rounds * 1000)
   })
 
-  test('of workers loses no message of a work queue, and removes what is acknowledged', async () => {
+  test('of workers loses no message of a work queue, and acknowledged messages are removed', async () => {
     const {url} = await freshBus(kind)
     await using bus = await open(url)
     await bus.streams.add({name: 'W', subjects: ['w.*'], retention: 'workqueue'})
@@ -63,7 +63,7 @@ describe.each(['file', 'server'] as const)('kill -9, on a bus %s', (kind) => {
         delivered.push(...worker.lines.slice(1))
       }
     }
-    // Whatever a killed worker did not acknowledge is still there, and nothing else.
+    // Only the messages that no worker acknowledged are left.
     const {messages} = (await bus.streams.info('W')).state
     const last = start('consume', url, 'W', 'w', '500', '4000')
     expect(await last.ended).toBe(0)

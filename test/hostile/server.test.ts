@@ -62,7 +62,7 @@ describe.each([false, true])('a hostile server (WebSocket: %s)', (isWebSocket) =
     expect(stderr.length).toBeLessThan(1000)
   })
 
-  test.skipIf(isWebSocket)('whose INFO is followed by more before the connection is encrypted is refused', async () => {
+  test.skipIf(isWebSocket)('that sends data after INFO, before the connection is encrypted, is refused', async () => {
     const greeting = `${infoLine({tls_required: true})}MSG a 1 1\r\nx\r\n`
     const {code, stderr} = await run(['pub', 'a', 'x'], {greeting})
     expect({code, sentences: sentences(stderr)}).toEqual({

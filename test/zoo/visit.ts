@@ -1,8 +1,8 @@
 /**
  * The zoo: streams and consumers with options that no command of busline creates, made through the API of the server, and every
- * command that can meet them. `expected/` has a transcript of each; `BUS_TESTS=all vitest run test/zoo -u` writes them anew:
- * read the diff as a user would. They are those of the newest server: with an older one, whose answers differ, animals that it does
- * not have are left out, and each command has to end, without the exit code of a bug.
+ * command that can be used with them. `expected/` has a transcript of each; `BUS_TESTS=all vitest run test/zoo -u` writes them anew:
+ * read the diff as a user would. The transcripts are those of the newest server. Older servers answer differently: there, streams and
+ * consumers that the server cannot create are skipped, and each command only has to end, without the exit code of a bug.
  */
 import {mkdtempSync, rmSync} from 'node:fs'
 import {tmpdir} from 'node:os'
@@ -17,7 +17,7 @@ import {CommandRunner} from './command-runner.ts'
 export const folder = mkdtempSync(join(tmpdir(), 'bus-zoo-'))
 afterAll(() => rmSync(folder, {recursive: true}))
 
-/** A test for each animal, all on one server. */
+/** A test for each of these streams or consumers, all on one server. */
 export function visit(
   kind: 'streams' | 'consumers',
   animals: readonly Animal[],

@@ -22,7 +22,7 @@ export interface AdvisoryDocument {
 
 export const apiAudit = 'api-audit'
 
-/** The types of nats-server 2.15 (`server/jetstream_events.go`, `server/events.go`). */
+/** The kinds of advisories of nats-server 2.15 (`server/jetstream_events.go`, `server/events.go`). */
 export const advisoryKinds = [
   ...['max-deliver', 'terminated', 'nak', 'consumer-ack', 'consumer-action', 'consumer-pause'],
   ...['consumer-leader-elected', 'consumer-quorum-lost', 'consumer-group-pinned', 'consumer-group-unpinned'],
@@ -32,7 +32,7 @@ export const advisoryKinds = [
   ...['api-limit-reached', apiAudit, 'client-connect', 'client-disconnect', 'unknown'],
 ] as const
 
-/** Throws `usage` for a kind that no advisory has. */
+/** Returns the kind. Throws `usage` if no advisory has it. */
 export function checkKind(kind: string): string {
   if ((advisoryKinds as readonly string[]).includes(kind)) return kind
   const meant = nearest(kind, advisoryKinds)

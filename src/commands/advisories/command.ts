@@ -18,7 +18,7 @@ const connectionSubjects = ['$SYS.ACCOUNT.*.CONNECT', '$SYS.ACCOUNT.*.DISCONNECT
 export default class Advisories extends BusCommand {
   static override summary = 'show what JetStream reports: failed messages, elections, created and removed streams, …'
   static override description = [
-    `One line for each advisory or metric, as it happens; with --from those that a stream has stored come first. Kinds are ${advisoryKinds.join(', ')}, as in the type of the advisory. A bus file reports max-deliver and terminated.`,
+    `One line for each advisory or metric, as it happens; with --from, those that a stream has stored come first. The kinds, as in the type of the advisory, are ${advisoryKinds.join(', ')}. A bus file reports max-deliver and terminated.`,
     'The command ends with --count, --for, --idle, Ctrl-C or a closed pipe. The exit code is 6 if fewer than --count were shown within --for or --idle.',
   ].join('\n\n')
   static override examples = [
@@ -33,7 +33,7 @@ export default class Advisories extends BusCommand {
   ]
   static override flags = {
     kind: values(
-      'only this kind; api-audit, which is left out otherwise, is each request to the API',
+      'only this kind; api-audit, one for each request to the API, is shown only if it is named here',
       '<kind>',
       checkKind,
     ),

@@ -22,7 +22,7 @@ export const bucketFlags = {
   history: count('how many changes of each key to keep, at most 64 (default: 1)'),
   ttl: age('remove values that were set longer ago than this'),
   'marker-ttl': age(
-    'let keys expire on their own (kv create --ttl), and keep the markers of removed keys for this long; not on servers before 2.11',
+    'allow keys to expire (kv create --ttl), and keep the marker of an expired key for this long; a server must be 2.11 or newer',
   ),
   'max-bytes': size('maximum total size'),
   'max-value-size': size('maximum size of a value; larger ones are refused'),

@@ -61,7 +61,10 @@ export const pubFlags = {
     [...(['subject', 'all'] as const)],
     {dependsOn: ['ack']},
   ),
-  ttl: age('remove the message after this time, at least 1s, in a stream with --allow-ttl', {dependsOn: ['ack']}),
+  ttl: age(
+    'remove the message from its stream after this time (at least 1s); the stream has to allow it (--allow-ttl)',
+    {dependsOn: ['ack']},
+  ),
   at: text('publish the message to --target at this time, such as 2030-01-01T06:00Z', '<time>', {
     ...scheduled,
     exclusive: ['after', 'cron', ...unscheduled],

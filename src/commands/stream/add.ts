@@ -23,7 +23,10 @@ export default class StreamAdd extends BusCommand<StreamDocument> {
   ]
   static override args = {
     ...streamArgs,
-    subject: argument({description: 'subjects and patterns to store (default: its name)', multiple: true}),
+    subject: argument({
+      description: 'subjects and patterns to store (default: the name of the stream; none with --mirror or --source)',
+      multiple: true,
+    }),
   }
   static override flags = {
     ...streamSettingFlags,

@@ -5,7 +5,7 @@ import {checkPattern} from '../../lib/core/subject.ts'
 import {isoTime} from '../../lib/core/time/timestamp.ts'
 import {checkStoreName} from '../../lib/transport/shared/stream-settings.ts'
 
-/** By its names in the API of a server. */
+/** A mirrored stream or a source, with the names of the server's API. */
 export interface Origin {
   readonly name: string
   readonly filter_subject?: string
@@ -64,7 +64,7 @@ function startOf(from: string | undefined): Pick<Origin, 'opt_start_seq' | 'opt_
   if (from === undefined || from === 'first') return {}
   const start = parsePosition(from)
   if (typeof start === 'object' && 'seq' in start) return {opt_start_seq: start.seq}
-  // As the server prints it, so that the same flags mean the same configuration.
+  // In the format of the server, so that the same flags give the same configuration.
   if (typeof start === 'object' && 'timeMs' in start)
     return {opt_start_time: isoTime(start.timeMs).replace(/\.?0+Z$/, 'Z')}
   throw new BusError('usage', `a source cannot start at ${JSON.stringify(from)}`, {try: ['a sequence or a time']})

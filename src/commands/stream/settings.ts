@@ -54,7 +54,7 @@ export function streamRow({config, state}: StreamInfo): string[] {
   ]
 }
 
-/** `(mirror of ORDERS)` */
+/** `(mirror of ORDERS)`, `(copies of A, B)` or `none`. */
 function copied({other}: StreamConfig): string {
   const {mirror, sources} = (other ?? {}) as {readonly mirror?: Named; readonly sources?: readonly Named[]}
   if (mirror !== undefined) return `(mirror of ${mirror.name})`
@@ -65,7 +65,7 @@ interface Named {
   readonly name: string
 }
 
-/** What it stores: `orders.> paid`, or `the messages of ORDERS`. */
+/** What a stream stores: `orders.> paid`, or `the messages of ORDERS`. */
 export function storedText({subjects, other = {}}: StreamConfig): string {
   const origins = [other['mirror'] ?? [], other['sources'] ?? []].flat() as unknown as readonly Named[]
   const copies = origins.length === 0 ? [] : [`the messages of ${origins.map(({name}) => name).join(', ')}`]

@@ -32,7 +32,7 @@ export class Schedule {
     this.#signal = signal
   }
 
-  /** How many to send, when something is due; 0 at the end. Without a rate there is no wait, and thus no promise. */
+  /** How many to send, once something is due; 0 at the end. Without a rate there is nothing to wait for, so it returns no promise. */
   next(most: number = this.#batch): number | Promise<number> {
     const left = this.#most - this.#sent
     if (left <= 0 || this.#signal.aborted) return 0

@@ -103,15 +103,16 @@ export interface StreamSettings {
   /** Accept batches (`Streams.publishBatch`). Needs a server of 2.12 or newer (`usage`). */
   readonly allowAtomic?: boolean | undefined
   /**
-   * `workqueue`: a message is removed when its consumer has acknowledged or terminated it. `interest`: when every consumer whose
-   * filters match has, and it is not stored if there is none. Default `limits`: only the limits remove messages.
+   * `workqueue`: a message is removed when its consumer has acknowledged or terminated it. `interest`: a message is removed when every
+   * consumer with a matching filter has done so, and is not stored if there is no such consumer. Default `limits`: only limits remove messages.
    */
   readonly retention?: 'limits' | 'interest' | 'workqueue' | undefined
-  /** Obey `storeHeaders.ttl`. Cannot be switched off again. Needs a server of 2.11 or newer (`usage`). */
+  /** Remove messages after the time in their header `storeHeaders.ttl`. Cannot be turned off again. Needs a server of 2.11 or newer (`usage`). */
   readonly allowTtl?: boolean | undefined
   /**
    * When the last message of a subject expires, store a marker in its place for this long: a message without payload and with
-   * the header `Nats-Marker-Reason`. At least a second. Implies `allowTtl` and `allowRollup`; no message gets a shorter TTL, unless `maxMsgsPerSubject` is 1.
+   * the header `Nats-Marker-Reason`. At least a second. Implies `allowTtl` and `allowRollup`. Shorter TTLs of messages are raised to
+   * this time, unless `maxMsgsPerSubject` is 1.
    */
   readonly markerTtlMs?: number | undefined
   /** The options that only a server has, by their names in its API, unless they have their defaults. */
@@ -221,7 +222,7 @@ export const storeHeaders = {
   expectedLastSubjectSeq: 'Nats-Expected-Last-Subject-Sequence',
   /** `sub` or `all`: the message replaces all earlier ones of its subject, or of the stream. */
   rollup: 'Nats-Rollup',
-  /** How long the message is stored: `30s`, `1h30m`, whole seconds as a number, or `never`, also in a stream with `maxAgeMs`. */
+  /** How long the message is stored: `30s`, `1h30m`, a number of seconds, or `never`, which also exempts it from `maxAgeMs`. */
   ttl: 'Nats-TTL',
 } as const
 
@@ -551,7 +552,7 @@ export class Delivery extends Message {
   }
 }
 
-/** For `catch`: undefined for what does not exist; any other failure stays one. */
+/** For `catch`: returns undefined if the error is that something does not exist, and throws any other error again. */
 export function unlessMissing(error: unknown): undefined {
   if (!isFailure(error, 'notFound')) throw error
 }

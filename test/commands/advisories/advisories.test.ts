@@ -13,7 +13,7 @@ async function terminate({transport}: StoredScene, stream: string): Promise<void
 }
 
 onBothBuses((newScene) => {
-  test('a kind that no advisory has is refused, and the nearest one is suggested', async () => {
+  test('an unknown kind of advisory is refused, and the nearest one is suggested', async () => {
     await using scene = await newScene()
     const {code, stderr} = await scene.run(['advisories', '--kind', 'max-delivery'])
     expect(code).toBe(2)

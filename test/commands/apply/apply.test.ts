@@ -57,14 +57,14 @@ onBothBuses((newScene) => {
       'consumer c of A: max deliver is 1',
     ],
     ['kv: {a: {}, b: {history: 65}}', 'a bucket keeps at most 64'],
-  ])('what a bus file does not accept is refused before anything is done: %s', async (text, fault) => {
+  ])('settings that a bus file does not accept are refused before anything is done: %s', async (text, fault) => {
     await using scene = await newScene()
     if (scene.url.startsWith('nats:')) return
     expect(await scene.run(['apply', file(text)])).toMatchObject({code: 2, stderr: expect.stringContaining(fault)})
     expect(await scene.transport.streams.list()).toEqual([])
   })
 
-  test('a subject that one stream gives up can be that of a new one, and a removed stream has no consumers', async () => {
+  test('a new stream can take over a subject of another one, and consumers of a stream that does not exist are refused', async () => {
     await using scene = await newScene()
     await scene.transport.streams.add({name: 'OLD', subjects: ['a', 'b']})
     expect(await scene.run(['apply', file('streams: {OLD: {subjects: [a]}, NEW: {subjects: [b]}}')])).toMatchObject({

@@ -43,7 +43,7 @@ describe('the value of --mirror and --source', () => {
 })
 
 onBothBuses((newScene) => {
-  test('a stream copies from others as its flags say; a bus file has no such streams', async () => {
+  test('--mirror and --source copy from other streams on a server; a bus file refuses them', async () => {
     await using scene = await newScene()
     const add = (...args: string[]) => scene.run(['stream', 'add', ...args])
     await add('ORDERS', 'orders.>')
@@ -71,7 +71,7 @@ onBothBuses((newScene) => {
     const {streams} = scene.transport
     await expect.poll(async () => (await streams.info('MIRROR')).state).toMatchObject({messages: 1, lastSeq: 3})
     await expect.poll(async () => [...(await streams.subjects('ALL'))]).toEqual([['us', 1]])
-    // Again with the same flags, and what the server adds makes no difference.
+    // The same flags again: the members that the server adds make no difference.
     expect(await add(...mirror)).toMatchObject({code: 0})
     expect(await add('COPY', '--source', 'ORDERS,domain=hub,filter=orders.eu')).toMatchObject({code: 0})
     expect((await streams.info('COPY')).config).toMatchObject({
@@ -83,7 +83,7 @@ onBothBuses((newScene) => {
     expect((await scene.run(['stream', 'info', 'MIRROR'])).stdout).toMatch(/^mirror of +ORDERS, orders\.eu, from #2$/m)
   })
 
-  test('stream edit changes and removes sources, and --unset and --config remove options of a server', async () => {
+  test('stream edit changes sources, and --unset and --config remove them and other options of a server', async () => {
     await using scene = await newScene()
     if (!scene.url.startsWith('nats:') || noTransforms !== '') return
     const {streams} = scene.transport

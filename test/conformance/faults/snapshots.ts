@@ -2,7 +2,7 @@ import type {SnapshotHead, Snapshots, Transport} from '../../../src/lib/transpor
 import type {Fault, World} from '../faulty.ts'
 import {withSnapshots} from '../memory-snapshots.ts'
 
-/** A connection whose snapshots behave differently in some respect. */
+/** A connection whose snapshots have a fault. */
 function bentSnapshots(
   sound: Transport,
   world: World,
@@ -30,8 +30,7 @@ function bentContents(
   }))
 }
 
-const restoring =
-  'a snapshot restores a stream with its settings, sequences and times, and what is published then follows'
+const restoring = 'a snapshot restores a stream with its settings, sequences and times, and new messages follow'
 
 export const snapshotFaults: readonly Fault[] = [
   {
@@ -56,7 +55,7 @@ export const snapshotFaults: readonly Fault[] = [
     name: 'restores no consumers',
     fails: [
       'a snapshot restores the consumers of a stream, which continue where they were',
-      'the reading of a snapshot may be left, and the next one is whole',
+      'reading a snapshot can be abandoned, and the next snapshot is complete',
     ],
     bend: (sound, world) => bentContents(sound, world, (saved) => ({...saved, consumers: []})),
   },

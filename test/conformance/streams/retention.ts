@@ -24,7 +24,7 @@ async function kept(scene: Scene, bus: Transport): Promise<string[]> {
   return texts(await scene.untilEnd(await bus.streams.read('A')))
 }
 
-/** What is left in the stream, a moment later at the latest. */
+/** Waits until only these messages are left in the stream. */
 function leaves(scene: Scene, bus: Transport, left: readonly string[]): Promise<void> {
   return scene.eventually(async () => {
     expect(await kept(scene, bus)).toEqual(left)
@@ -55,7 +55,7 @@ const nothing = () => {}
 
 export const retention: readonly Case[] = [
   {
-    name: 'a work queue removes a message when it is acknowledged or terminated, and no other one',
+    name: 'a work queue removes a message when it is acknowledged or terminated, and not otherwise',
     needs,
     async run(scene) {
       const bus = await retaining(scene, 'workqueue', [{name: 'w'}])
@@ -90,7 +90,7 @@ export const retention: readonly Case[] = [
     },
   },
   {
-    name: 'a work queue keeps a message that reached its limit of deliveries, and removes it by a late acknowledgement',
+    name: 'a work queue keeps a message that reached its limit of deliveries, and removes it after a late acknowledgement',
     needs,
     async run(scene) {
       const bus = await retaining(scene, 'workqueue', [{name: 'w', maxDeliver: 1, ackWaitMs: 50}])
@@ -109,7 +109,7 @@ export const retention: readonly Case[] = [
     },
   },
   {
-    name: 'the consumers of a work queue have explicit acknowledgements, all messages, and filters that do not overlap',
+    name: 'the consumers of a work queue need explicit acks, deliver policy all, and filters that do not overlap',
     needs,
     async run(scene) {
       const bus = await retaining(scene, 'workqueue', [])
@@ -136,7 +136,7 @@ export const retention: readonly Case[] = [
     },
   },
   {
-    name: 'the removal of a consumer removes no message of a work queue, and the next one gets them all',
+    name: 'removing a consumer of a work queue removes no message, and the next consumer gets them all',
     needs,
     async run(scene) {
       const bus = await retaining(scene, 'workqueue', [{name: 'w'}])
@@ -151,7 +151,7 @@ export const retention: readonly Case[] = [
     },
   },
   {
-    name: 'the retention of a stream changes between limits and interest, and not to or from a work queue',
+    name: 'the retention of a stream can be changed between limits and interest, but not to or from workqueue',
     needs,
     async run(scene) {
       const bus = await scene.connect()
@@ -212,7 +212,7 @@ export const retention: readonly Case[] = [
     },
   },
   {
-    name: 'with retention interest, an acknowledgement of all covers earlier messages, and without any a delivery counts',
+    name: 'with retention interest, ack policy all covers earlier messages, and with ack policy none a delivery is enough',
     needs,
     async run(scene) {
       const bus = await retaining(scene, 'interest', [

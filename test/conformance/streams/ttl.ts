@@ -8,7 +8,7 @@ import {type Scene, texts} from '../scene.ts'
 import {at, stateOf, store} from './storage.ts'
 
 const needs = {streams: true}
-/** After this a TTL of a second is over. */
+/** After this time, a TTL of one second is over. */
 const overMs = 1100
 
 async function expiring(scene: Scene, settings: Partial<StreamSettings> = {}): Promise<Transport> {
@@ -27,7 +27,7 @@ async function kept(scene: Scene, bus: Transport): Promise<string[]> {
 
 export const ttl: readonly Case[] = [
   {
-    name: 'a stream that does not allow TTLs refuses them, and so does every stream an invalid one',
+    name: 'a stream that does not allow TTLs refuses them, and every stream refuses an invalid one',
     needs,
     async run(scene) {
       const bus = await expiring(scene)
@@ -42,7 +42,7 @@ export const ttl: readonly Case[] = [
     },
   },
   {
-    name: 'a message is removed when its TTL is over, and nothing else',
+    name: 'a message is removed when its TTL is over, and other messages stay',
     needs,
     async run(scene) {
       const bus = await expiring(scene)
@@ -66,7 +66,7 @@ export const ttl: readonly Case[] = [
     },
   },
   {
-    name: 'what has expired is not delivered to a consumer that was there before',
+    name: 'an expired message is not delivered, even to a consumer that is older than the message',
     needs,
     async run(scene) {
       const bus = await expiring(scene)
@@ -83,7 +83,7 @@ export const ttl: readonly Case[] = [
     },
   },
   {
-    name: 'a message that never expires stays at the maximum age of its stream, and a longer TTL does not extend that',
+    name: 'a message that never expires outlives the maximum age of its stream, and one with a longer TTL does not',
     needs,
     async run(scene) {
       const bus = await expiring(scene, {maxAgeMs: 1000})
@@ -99,7 +99,7 @@ export const ttl: readonly Case[] = [
     },
   },
   {
-    name: 'the last message of a subject that expires leaves a marker, which expires as well',
+    name: 'a marker replaces the last message of a subject when it expires, and expires as well',
     needs,
     async run(scene) {
       const bus = await expiring(scene, {allowTtl: undefined, markerTtlMs: 1000})
@@ -122,7 +122,7 @@ export const ttl: readonly Case[] = [
     },
   },
   {
-    name: 'TTLs can be allowed later, and not be refused again',
+    name: 'TTLs can be allowed later, but not be turned off again',
     needs,
     async run(scene) {
       const bus = await scene.connect()

@@ -16,7 +16,7 @@ export const changeFlags = {
   yes: toggle('do not ask'),
 }
 
-/** `options` are those that only a server has. */
+/** The settings that can be set back, by the names of their flags; `options` are those that only a server has. */
 export interface SettingNames {
   readonly settings: Readonly<Record<string, string>>
   readonly options: Readonly<Record<string, string>>
@@ -26,7 +26,7 @@ interface Changes {
   readonly other?: Readonly<Record<string, unknown>> | undefined
 }
 
-/** Changes that set these back, by the names of their flags. Throws `usage` for another word. */
+/** Changes that set these settings back, given by the names of their flags. Throws `usage` for any other name. */
 export function unsetChanges(names: readonly string[], {settings, options}: SettingNames): Changes {
   const unset = (known: Readonly<Record<string, string>>) =>
     Object.fromEntries(names.flatMap((name) => (Object.hasOwn(known, name) ? [[known[name], undefined]] : [])))
@@ -39,7 +39,7 @@ export function unsetChanges(names: readonly string[], {settings, options}: Sett
   return {...unset(settings), ...(Object.keys(other).length > 0 && {other})}
 }
 
-/** Each replaces settings, and options, of those before it. */
+/** Merges changes: settings and options of later ones replace those of earlier ones. */
 export function joinedChanges(...all: readonly Changes[]): Changes {
   const other = Object.assign({}, ...all.map((changes) => changes.other))
   return {...Object.assign({}, ...all), ...(Object.keys(other).length > 0 && {other})}

@@ -31,7 +31,7 @@ export async function lossText(
   return enumeration(losses) || undefined
 }
 
-/** The messages that retention interest removes: those that no consumer has yet to deliver, or to receive an acknowledgement of. */
+/** The messages that retention interest removes. A consumer needs those that are pending, in flight, or at its limit of deliveries. */
 async function unneeded(streams: Streams, stream: string, messages: number): Promise<readonly string[]> {
   const consumers = await streams.consumers.list(stream)
   const needed = consumers.map(({pending, ackPending, givenUp = 0}) => pending + ackPending + givenUp)

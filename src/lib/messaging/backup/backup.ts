@@ -25,9 +25,9 @@ import {lockTarget} from './target.ts'
 const frameLength = 1024 * 1024
 /** A few, so that their lines are bytes before the garbage collector sees them a second time. */
 const pageSize = 256
-/** Of what there may be of the first frame, which has only the names of the streams. Less may be anything. */
+/** Bytes that a part of the first frame may have, which contains only the head. A shorter file may be anything. */
 const [leastBeginning, mostBeginning] = [8, 64 * 1024]
-/** Characters that are lines before they are bytes. */
+/** Characters of lines that are collected before they are encoded. */
 const pieceLength = 256 * 1024
 
 export interface BackupOptions {
@@ -174,7 +174,7 @@ class BackupRun {
     return {created: head.created, bus: head.bus, streams: this.#done, messages: this.#messages, sha256}
   }
 
-  /** In a frame of its own, so that soon after its beginning it is known whose file it is. */
+  /** Writes the head as a separate frame, so that a file that was cut off early still names its streams. */
   async #begin(head: BackupHead): Promise<void> {
     await this.#text.add(lineOf(head))
     await this.#text.flush()
@@ -282,7 +282,7 @@ function savedConsumer({config, ackFloor, deliveredSeq, ackPending, pausedUntil}
 }
 
 /**
- * Reads a backup that was interrupted; undefined if it was so before there was anything in it. Fails with `usage` for one that is complete, or
+ * Reads a backup that was interrupted; undefined if that happened before its head was written. Fails with `usage` for one that is complete, or
  * is of other streams, and with `expectation` for one that is damaged.
  */
 async function begun(path: string, names: readonly string[], size: number): Promise<Begun | undefined> {
@@ -369,7 +369,7 @@ function placeOf(
 function notWhole(path: string, {isDamaged}: Unfinished, place: string): BusError {
   if (isDamaged) return damaged(path, place)
   return new BusError('usage', `${path} is not a complete backup: it ends${place}`, {
-    try: ['run bus stream backup again with the same streams, which continues it', 'another copy of the file'],
+    try: ['run bus stream backup again with the same streams to continue it', 'another copy of the file'],
   })
 }
 

@@ -64,7 +64,7 @@ export interface RecordLines {
 export interface Unfinished {
   readonly length: number
   readonly hash: Hash
-  /** It was not cut off: what follows is no frame. */
+  /** The file was not cut off: what follows is not a valid frame. */
   readonly isDamaged: boolean
 }
 
@@ -99,7 +99,7 @@ export async function* readBackup(path: string): AsyncGenerator<BackupPart> {
   }
 }
 
-/** Lines of a text: one that is not a record, or many that are. */
+/** Lines of a text: one that is not a record, or several records. */
 interface Span {
   readonly isRecords: boolean
   readonly from: number
@@ -108,7 +108,7 @@ interface Span {
 }
 
 const newline = 0x0a
-/** `{"subject":`, of which the third and the fourth byte are in no other line. */
+/** The third and fourth byte of `{"subject":`. No other line has them there. */
 const [s, u] = [0x73, 0x75]
 
 function spansOf(text: Buffer): {readonly spans: readonly Span[]; readonly count: number} {

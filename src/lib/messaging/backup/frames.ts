@@ -1,7 +1,7 @@
 /**
  * Text in zstd frames of about a mebibyte, each complete in itself: they are compressed beside the main thread, and a file that ends in the
  * middle of one can be continued after the frame before it. Before each is a skippable frame with its compressed length and its CRC-32.
- * `zstd` and every other decoder ignores it, and reads such a file as one text. In older files it is only the length.
+ * `zstd` and every other decoder ignores it, and reads such a file as one text. In files of earlier versions it has only the length.
  */
 import {type FileHandle, open} from 'node:fs/promises'
 import {promisify} from 'node:util'
@@ -12,10 +12,10 @@ import {fileError} from '../../core/file-error.ts'
 const compress = promisify(zstdCompress)
 const decompress = promisify(zstdDecompress)
 
-/** Of the skippable frame, and the length of what is in it: length and CRC-32, or only the length. */
+/** The magic number of the skippable frame, and the lengths that its content may have: length and CRC-32, or only the length. */
 const skippable = 0x184d2a50
 const [full, short] = [8, 4]
-/** Before what is in it. */
+/** Bytes of the skippable frame before its content. */
 const headLength = 8
 const beginnings = [full, short].map((length) => Buffer.from(Uint32Array.of(skippable, length).buffer))
 const zstdMagic = 0xfd2fb528
@@ -80,7 +80,7 @@ export class FrameWriter {
     try {
       const {size} = await this.#file.stat()
       if (size !== this.#at)
-        throw new BusError('expectation', `something else writes to ${this.#path}: it is not continued`)
+        throw new BusError('expectation', `something else is writing to ${this.#path}: the backup was stopped`)
       await this.#write([head, frame], this.#at)
     } catch (error) {
       throw fileError(error, 'write', this.#path)
@@ -91,7 +91,7 @@ export class FrameWriter {
   async #write(pieces: readonly Uint8Array[], from: number): Promise<void> {
     const length = pieces.reduce((sum, piece) => sum + piece.length, 0)
     const {bytesWritten} = await this.#file.writev(pieces, from)
-    // A disk that becomes full writes a part.
+    // When the disk becomes full, only a part is written.
     const bytes = bytesWritten < length ? Buffer.concat(pieces) : Buffer.alloc(0)
     for (let done = bytesWritten; done < length; )
       done += (await this.#file.write(bytes, done, length - done, from + done)).bytesWritten
@@ -102,7 +102,7 @@ export class FrameWriter {
 export interface ZstdFrame {
   readonly text: Buffer
   readonly end: number
-  /** Nothing follows it. */
+  /** Nothing follows this frame. */
   readonly isLast: boolean
 }
 
@@ -170,7 +170,7 @@ async function frameAt(file: FileHandle, at: number, size: number): Promise<Pack
   return {bytes, end: from + length}
 }
 
-/** Whether a frame begins somewhere in the rest of the file, whose length then is what is wrong. */
+/** Whether another frame begins in the rest of the file: then the length is wrong, and the file was not cut off. */
 async function hasFrame(file: FileHandle, from: number, size: number): Promise<boolean> {
   const rest = await readAt(file, from, Math.min(size - from, 4 * outputBytes))
   return beginnings.some((begin) => rest.includes(begin))

@@ -23,7 +23,7 @@ import {readBackup, type SavedConsumer, type StreamHead} from './format.ts'
 import {type SavedMessage, SavedRecords} from './saved-records.ts'
 import {settingsOfConsumer, usable} from './settings.ts'
 
-/** Bytes of large payloads on their way: the publisher counts messages. */
+/** Bytes of large payloads in flight: the publisher limits only the number of messages. */
 const mostBytes = 4 * 1024 * 1024
 const largeBytes = 4 * 1024
 const pageSize = 1024
@@ -350,7 +350,7 @@ function wantedSettings(bus: Transport, {head, saved}: Source, options: RestoreO
   return usable(bus, `stream ${name}`, wanted, options)
 }
 
-/** With retention interest, messages are stored only for consumers, which follow. */
+/** Settings that are restored last. With retention interest, the stream would not store messages before it has consumers. */
 function heldBack({sealed, retention, other = {}}: StreamInfo['config']): StreamChanges {
   const held = Object.entries(other).filter(([option]) => inTheWay.includes(option))
   return {

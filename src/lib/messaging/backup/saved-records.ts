@@ -1,6 +1,6 @@
 /**
- * Reads the records of a backup. Most are not parsed as JSON: they have the same members in the same order, and the payload is a part of
- * the line, so that a message costs a few searches. Where that is not certain, the line is parsed.
+ * Reads the records of a backup. Most are not parsed as JSON: their members have the same order, and the payload is a part of the line,
+ * so a few searches are enough. A line for which that is not certain is parsed.
  */
 import {BusError} from '../../core/errors.ts'
 import type {Headers} from '../../core/message.ts'
@@ -23,7 +23,7 @@ export class SavedRecords {
   readonly #text: string
   #line: number
   #at = 0
-  /** How the last line began, up to its sequence. */
+  /** The beginning of the last line, up to its sequence. */
   #head = ''
   #subject = ''
   #headersJson = ''
@@ -40,7 +40,7 @@ export class SavedRecords {
     return this.#line
   }
 
-  /** The next message. Throws `usage` with the line. */
+  /** The next message; undefined at the end. Throws `usage` with the number of the line. */
   next(): SavedMessage | undefined {
     const text = this.#text
     const from = this.#at
@@ -83,7 +83,7 @@ export class SavedRecords {
     return true
   }
 
-  /** Most messages have those of the one before. */
+  /** Most messages have the same headers as the one before. */
   #readHeaders(at: number): Headers | undefined {
     const last = this.#headersJson
     if (last !== '' && this.#text.startsWith(last, at) && this.#text.startsWith(',"', at + last.length))
@@ -99,7 +99,7 @@ export class SavedRecords {
     const text = this.#text
     if (text.charCodeAt(end - 1) !== brace) return undefined
     if (text.startsWith(jsonHead, at)) {
-      // Its exact text may follow, and then the line ends with a quotation mark.
+      // The exact text of the payload may follow; then the line ends with a quotation mark.
       return text.charCodeAt(end - 2) === quote ? undefined : text.slice(at + jsonHead.length, end - 1)
     }
     if (text.charCodeAt(end - 2) !== quote) return undefined

@@ -1,6 +1,6 @@
 /**
- * The file into which a backup is written. Only one process writes at a time: it creates `FILE.lock` beside it, with its number and its host.
- * What is left of a process that was killed is removed.
+ * The file to which a backup is written. Only one process writes at a time: it creates `FILE.lock` beside it, with its process id and host name.
+ * The lock of a process that was killed is removed.
  */
 import {constants, type FileHandle, lstat, open, readFile, rename, rm, writeFile} from 'node:fs/promises'
 import {hostname} from 'node:os'
@@ -9,14 +9,14 @@ import {fileError} from '../../core/file-error.ts'
 import {sleep} from '../../core/time/timer.ts'
 import {checkTrusted} from '../../core/trusted-file.ts'
 
-// It does not exist on Windows.
+// Windows has no such flag.
 const {O_NOFOLLOW: noFollow = 0} = constants
 
 export class BackupTarget implements AsyncDisposable {
   readonly #path: string
   readonly #lock: string
   #file: FileHandle | undefined
-  /** Of what is there; 0 if there is nothing. */
+  /** The size of the existing file; 0 if there is none. */
   readonly size: number
 
   constructor(path: string, lock: string, size: number) {
@@ -25,7 +25,7 @@ export class BackupTarget implements AsyncDisposable {
     this.size = size
   }
 
-  /** Opens it, with this many bytes of what is there. Fails as `fileError` says, and as `checkTrusted`. */
+  /** Opens the file and truncates it to this length. Fails as `fileError` and `checkTrusted` say. */
   async open(length: number): Promise<FileHandle> {
     try {
       this.#file = await open(this.#path, constants.O_RDWR | constants.O_CREAT | noFollow, 0o600)
@@ -43,7 +43,7 @@ export class BackupTarget implements AsyncDisposable {
   }
 }
 
-/** Fails with `usage` for what is no regular file, with `denied` while another process writes it, and as `fileError` says. */
+/** Fails with `usage` if it is not a regular file, with `denied` while another process is writing it, and as `fileError` says. */
 export async function lockTarget(path: string): Promise<BackupTarget> {
   const found = await lstat(path).catch((error) => {
     if (error.code === 'ENOENT') return undefined
@@ -55,7 +55,7 @@ export async function lockTarget(path: string): Promise<BackupTarget> {
   return new BackupTarget(path, lock, await sizeNow(path))
 }
 
-/** Another process may have written it before we had the lock. */
+/** Another process may have written it before this one had the lock. */
 async function sizeNow(path: string): Promise<number> {
   return (await lstat(path).catch(() => undefined))?.size ?? 0
 }
@@ -71,18 +71,18 @@ async function createLock(path: string, lock: string): Promise<void> {
     const text = await holderOf(lock)
     const [pid = '', host = ''] = text.trim().split(' ')
     if (text !== '' && (host !== hostname() || isRunning(Number(pid))))
-      throw new BusError('denied', `another process writes ${path}: ${pid} on ${host}`, {
+      throw new BusError('denied', `another process is writing ${path}: ${pid} on ${host}`, {
         data: {pid: Number(pid), host},
-        try: ['another file', `if that is not so: remove ${lock}`],
+        try: ['another file', `if that process no longer runs: remove ${lock}`],
       })
-    // By renaming it only one of several processes removes it.
+    // It is renamed first, so that only one of several processes removes it.
     const gone = `${lock}.${process.pid}`
     await rename(lock, gone).catch(() => {})
     await rm(gone, {force: true})
   }
 }
 
-/** The text of a lock. Another process may be about to write it. */
+/** The text of a lock. Retries while it is empty: another process may have created it and not written it yet. */
 async function holderOf(lock: string): Promise<string> {
   for (let tries = 0; ; tries++) {
     const text = await readFile(lock, 'utf8').catch((error) => {

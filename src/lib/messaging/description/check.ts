@@ -1,4 +1,4 @@
-/** What can be known to fail before the first change of a bus. */
+/** Checks that find errors in a description before the bus is changed. */
 import {BusError, isFailure} from '../../core/errors.ts'
 import {reworded} from '../../core/rewording.ts'
 import {checkPattern, overlaps} from '../../core/subject.ts'
@@ -7,13 +7,13 @@ import {isServer} from '../../transport/schemes.ts'
 import {checkStoreName, consumerConfig, streamConfig} from '../../transport/shared/stream-settings.ts'
 import type {ConsumerSettings, StreamSettings} from '../../transport/streams-contract.ts'
 
-/** A stream as it will be; `what` is how errors name it. */
+/** A stream as it will be; errors call it `what`. */
 export interface PlannedStream {
   readonly what: string
   readonly settings: StreamSettings
 }
 
-/** The subjects of the streams that a bus will have, by name, with what they are called. */
+/** The subjects of the streams that a bus will have, by the names of the streams; errors call a stream `what`. */
 export type PlannedSubjects = ReadonlyMap<string, {readonly what: string; readonly subjects: readonly string[]}>
 
 /** Throws `usage` for a name that no bus accepts. */
@@ -22,14 +22,14 @@ export function checkName(kind: 'stream' | 'consumer', name: string, what: strin
 }
 
 /** Fails with `usage` for settings that no bus accepts, or this bus file does not. */
-export function checkStream(bus: Transport, {what, settings}: PlannedStream): void {
+export function checkPlannedStream(bus: Transport, {what, settings}: PlannedStream): void {
   about(what, () => {
     for (const subject of settings.subjects ?? []) checkPattern(subject)
     if (!isServer(bus.url)) streamConfig(settings)
   })
 }
 
-/** Fails with `usage` if two streams would store the same subjects; `removed` are the names of those that go. */
+/** Fails with `usage` if two streams would store the same subjects; `removed` are the names of streams that will be removed. */
 export async function plannedSubjects(
   bus: Transport,
   planned: readonly PlannedStream[],
@@ -38,7 +38,7 @@ export async function plannedSubjects(
   const all = new Map<string, {readonly what: string; readonly subjects: readonly string[]}>()
   for (const {config} of await listed(bus))
     if (!removed.has(config.name)) all.set(config.name, {what: `stream ${config.name}`, subjects: config.subjects})
-  for (const {what, settings} of planned) all.set(settings.name, {what, subjects: subjectsOf(settings)})
+  for (const {what, settings} of planned) all.set(settings.name, {what, subjects: plannedSubjects(settings)})
   for (const {settings} of planned) {
     const {what = '', subjects = []} = all.get(settings.name) ?? {}
     for (const [name, other] of all) {
@@ -52,8 +52,8 @@ export async function plannedSubjects(
   return all
 }
 
-/** Fails with `usage` for a consumer whose stream will not exist, and for settings as `checkStream` does. */
-export function checkConsumer(
+/** Fails with `usage` for a consumer whose stream will not exist, and for settings as `checkPlannedStream` does. */
+export function checkPlannedConsumer(
   bus: Transport,
   {what, stream, settings}: {readonly what: string; readonly stream: string; readonly settings: ConsumerSettings},
   planned: PlannedSubjects,
@@ -64,12 +64,12 @@ export function checkConsumer(
   })
 }
 
-/** Those of a new stream; a mirror has none. */
-export function subjectsOf({name, subjects, other = {}}: StreamSettings): readonly string[] {
+/** The subjects of a new stream; a mirror or a stream with sources has none by default. */
+export function plannedSubjects({name, subjects, other = {}}: StreamSettings): readonly string[] {
   return subjects ?? (other['mirror'] === undefined && other['sources'] === undefined ? [name] : [])
 }
 
-/** A login may be allowed less than to list streams: then the bus itself refuses subjects that two streams would store. */
+/** A login may not be allowed to list streams. Then only the bus itself refuses subjects that two streams would store. */
 async function listed(bus: Transport) {
   try {
     return await bus.streams.list()

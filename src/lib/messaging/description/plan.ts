@@ -22,13 +22,13 @@ import {settingsOfConsumer, usable} from '../backup/settings.ts'
 import {bucketSettings, bucketStream, kvPrefix} from '../kv/settings.ts'
 import {configChanges, fixedSettings, wholeChanges} from '../stored/whole-config.ts'
 import {
-  checkConsumer,
   checkName,
-  checkStream,
+  checkPlannedConsumer,
+  checkPlannedStream,
   type PlannedStream,
   type PlannedSubjects,
   plannedSubjects,
-  subjectsOf,
+  plannedSubjects,
 } from './check.ts'
 import type {BusDescription, DescribedBucket, DescribedConsumer, DescribedStream} from './shape.ts'
 
@@ -74,7 +74,7 @@ export async function planChanges(
   for (const {what, config} of wanted) {
     checkName('stream', config.name, what)
     const {settings, step} = await streamStep(bus, what, config, options)
-    checkStream(bus, {what, settings})
+    checkPlannedStream(bus, {what, settings})
     planned.push({what, settings})
     if (step !== undefined) steps.push(step)
   }
@@ -85,7 +85,7 @@ export async function planChanges(
       const what = consumerText(stream, name)
       checkName('consumer', name, what)
       const {settings, step} = await consumerStep(bus, {stream, name}, each, options)
-      checkConsumer(bus, {what, stream, settings}, subjects)
+      checkPlannedConsumer(bus, {what, stream, settings}, subjects)
       if (step !== undefined) steps.push(step)
     }
   }
@@ -123,9 +123,9 @@ function consumerText(stream: string, name: string): string {
 }
 
 interface Planned<S> {
-  /** What it will be. */
+  /** The settings that the stream or consumer will have. */
   readonly settings: S
-  /** Undefined if nothing has to be done. */
+  /** Undefined if nothing changes. */
   readonly step?: PlanStep | undefined
 }
 
@@ -140,11 +140,11 @@ async function streamStep(
   const edits = usable(bus, what, configChanges({...config}, info?.config), options)
   if (info === undefined) {
     const settings: StreamSettings = {...edits, name}
-    const after = defined({subjects: subjectsOf(settings), ...defined(edits)})
+    const after = defined({subjects: plannedSubjects(settings), ...defined(edits)})
     return {settings, step: {what, action: 'create', before: {}, after, run: () => bus.streams.add(settings)}}
   }
   const settings = changedStream(info.config, edits)
-  const defaults = {subjects: subjectsOf(settings), storage: 'file', discard: 'old', replicas: 1, retention: 'limits'}
+  const defaults = {subjects: plannedSubjects(settings), storage: 'file', discard: 'old', replicas: 1, retention: 'limits'}
   const after = {...defaults, ...defined(settings)}
   if (settingDifferences(info.config, after).length === 0) return {settings}
   const {storage = 'file'} = edits

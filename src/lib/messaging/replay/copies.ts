@@ -127,7 +127,7 @@ class StreamCopier implements IntoSink {
   readonly #storing: Storing
   #claim: string
   #sinceClaim = 0
-  /** The position is being updated. */
+  /** The update of the position that is running, if any. */
   #looking: Promise<void> | undefined
   #lookFailure: {readonly error: unknown} | undefined
   #caughtUp: Promise<void> | undefined
@@ -287,7 +287,7 @@ class StreamCopier implements IntoSink {
     return stored
   }
 
-  /** Has the position that the next copies carry updated. They do not wait for it, but fail if that failed. */
+  /** Starts an update of the position that the next copies carry. Copies do not wait for it; once it has failed, the next ones fail. */
   #look(settled: number): void {
     this.#sinceClaim += settled
     if (this.#sinceClaim < claimEvery || this.#looking !== undefined) return

@@ -59,7 +59,7 @@ export function configChanges(config: Readonly<Record<string, unknown>>, has?: S
   }
 }
 
-/** A server turns the direct reads of a mirror on by itself. */
+/** Sets back the options that there are now, except `mirror_direct`, which a server turns on by itself. */
 function unsetOptions(has: StreamConfig | ConsumerConfig | undefined): Readonly<Record<string, undefined>> {
   const names = Object.keys(has?.other ?? {}).filter((name) => name !== 'mirror_direct')
   return Object.fromEntries(names.map((name) => [name, undefined]))

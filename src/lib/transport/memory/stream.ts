@@ -11,11 +11,11 @@ export interface KeptMessage {
   readonly seq: number
   readonly message: Message
   readonly bytes: number
-  /** Unix milliseconds; infinite for one that never expires, absent if its age decides. */
+  /** Unix milliseconds; infinite for a message that never expires, absent for one that only the maximum age of the stream removes. */
   readonly expiresMs?: number | undefined
 }
 
-/** What a stream knows about a consumer of it. */
+/** What a stream knows about each of its consumers. */
 export interface InterestedConsumer {
   wants(subject: string): boolean
   /** Whether it has yet to deliver a message, or to receive its acknowledgement. */

@@ -215,7 +215,7 @@ function memoryConsumers(connection: MemoryConnection): Consumers {
   }
 }
 
-/** Of the consumers of a stream, except one. */
+/** The configurations of the consumers of a stream, except one. */
 function configsOf(connection: MemoryConnection, stream: string, except: string): ConsumerConfig[] {
   const {consumers} = findStream(connection, stream)
   return [...consumers.values()].map(({config}) => config).filter(({name}) => name !== except)

@@ -51,7 +51,7 @@ export class Inbox {
         const token = this.#token(line)
         if (token === dash) return this.#arrived(line, data)
         const pending = token === 0 ? undefined : requests.numbered(this.#number(line))
-        // Its subject need not be decoded.
+        // The subject does not have to be decoded.
         if (pending !== undefined && !isNoResponders(data, line.hdr))
           return pending.arrived(readMessage(pending.reply, line, data))
         const message = read(line, data)
@@ -74,7 +74,7 @@ export class Inbox {
     return {prefix: `${this.#options.prefix()}-${id}-`, close: () => this.#shares.delete(id)}
   }
 
-  /** The first byte of the last token: a dash for a share, a digit for a request; 0 for another subject, which may contain both. */
+  /** The first byte of the last token: a dash for a share, a digit for a request; 0 if the subject is not one of this inbox. */
   #token({bytes, subjectAt, subjectEnd}: MessageLine): number {
     const size = this.#prefix.length
     if (subjectAt + size >= subjectEnd) return 0
@@ -82,7 +82,7 @@ export class Inbox {
     return bytes[subjectAt + size] ?? 0
   }
 
-  /** The number that the last token is, as it is written; 0 if it is something else. */
+  /** The last token as a number; 0 if it is not a number, or has leading zeros. */
   #number({bytes, subjectAt, subjectEnd}: MessageLine): number {
     const from = subjectAt + this.#prefix.length
     if (bytes[from] === zero || subjectEnd - from > mostDigits) return 0
@@ -111,5 +111,5 @@ const dash = 45
 /** The part of the prefix that no other connection and no stored message has: digits of a unique id, and a dot. */
 const distinctBytes = 8
 const zero = 48
-/** More digits than this may not be an exact number. */
+/** Numbers with more digits may not be exact. */
 const mostDigits = 15

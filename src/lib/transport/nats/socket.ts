@@ -139,7 +139,7 @@ export abstract class NatsSocket implements NatsTransport {
     this.#wake()
   }
 
-  /** Frames are passed to `deliver` immediately, unless earlier ones wait for the iterator: its promises take longer. */
+  /** Passes frames to `deliver` immediately, which is faster than the promises of the iterator, unless earlier frames still wait for that. */
   deliverTo(deliver: (frame: Uint8Array) => void): void {
     this.#deliver = deliver
   }

@@ -23,7 +23,7 @@ export class TcpSocket extends NatsSocket {
   #buffer = Buffer.allocUnsafeSlow(readBytes)
   /** Bytes that arrived while connecting. */
   #early: Buffer = Buffer.alloc(0)
-  /** Takes what arrives. */
+  /** Receives the bytes that arrive. */
   #take: (frame: Uint8Array) => void = (frame) => this.#keep(frame)
   #failed: (error: Error) => void = () => {}
 
@@ -49,7 +49,7 @@ export class TcpSocket extends NatsSocket {
     const info = parseIntroduction(line)
     checkOptions(info, options)
     if (!first && (info.tls_required || isWanted)) {
-      // Anybody on the way could have added it.
+      // Anybody between this process and the server could have added it.
       if (this.#early.length > 0) throw new ProtocolFault('it sent something before the connection was encrypted')
       await this.#secure(server)
     }
@@ -159,10 +159,10 @@ export class TcpSocket extends NatsSocket {
     this.#early = Buffer.concat([this.#early, frame])
   }
 
-  /** What was read, in memory of its own: the messages in it may be kept. */
+  /** The bytes that were read, in memory that is not reused: messages refer to it. */
   #read(size: number): Uint8Array {
     const bytes = this.#buffer.subarray(0, size)
-    // Otherwise most of a large buffer would be kept for a few bytes.
+    // Without a copy, a few bytes would keep a large buffer in memory.
     if (size < readBytes / 2) return Buffer.from(bytes)
     this.#buffer = Buffer.allocUnsafeSlow(readBytes)
     return bytes

@@ -58,7 +58,7 @@ function allows({allowRollup, allowTtl}: StreamConfig, feature: Refusal): boolea
   return (feature === 'rollup' && allowRollup === true) || (feature === 'ttl' && allowTtl === true)
 }
 
-/** A duration as the server reads it, in Go's form. */
+/** A duration in Go's format, as the server parses it. */
 const goDuration = /^\+?((\d+(\.\d*)?|\.\d+)(h|ms|m|s|us|\u00b5s|ns))+$/
 const unitMs: Readonly<Record<string, number>> = {
   h: 3_600_000,
@@ -72,7 +72,7 @@ const unitMs: Readonly<Record<string, number>> = {
 
 /**
  * The TTL of a message in milliseconds, whole seconds of at least one: undefined if it has none, `Infinity` for `never`, NaN if it
- * is invalid. A stream with markers gives no message a shorter TTL than those, unless a marker replaces all of its subject.
+ * is invalid. In a stream with markers, the TTL is at least that of the markers, unless the stream keeps one message per subject.
  */
 export function ttlOf(headers: Headers | undefined, {markerTtlMs = 0, ...config}: StreamConfig): number | undefined {
   const value = headers === undefined ? undefined : headerOf(headers, storeHeaders.ttl)
@@ -83,7 +83,7 @@ export function ttlOf(headers: Headers | undefined, {markerTtlMs = 0, ...config}
   return Math.max(Math.floor(ms / 1000) * 1000, config.maxMsgsPerSubject === 1 ? 0 : markerTtlMs)
 }
 
-/** The headers of the marker in place of the last message of a subject that expired. */
+/** The headers of the marker that replaces the last message of a subject when it expires. */
 export function markerHeaders(ttlMs: number): Headers {
   return [
     ['Nats-Marker-Reason', 'MaxAge'],

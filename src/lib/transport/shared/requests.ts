@@ -27,7 +27,7 @@ export interface RequestsOptions {
 }
 
 export class Requests {
-  /** By the last token of the reply subject: a number, or what `options.token` returned. */
+  /** Pending requests by the last token of the reply subject: a number, or the result of `options.token`. */
   readonly #pending = new Map<string | number, Pending>()
   readonly #url: string
   readonly #prefixOf: () => string

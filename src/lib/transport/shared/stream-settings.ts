@@ -30,7 +30,7 @@ const leastMarkerMs = 1000
 /** JetStream's minimum for a maximum age and a duplicate window. */
 const leastMs = 100
 
-/** Settings with members of their own in place of options of a server: configurations of earlier versions have those. */
+/** Replaces options of a server by the settings that busline has for them. Configurations that earlier versions wrote have the options. */
 export function ownNames<S extends {readonly other?: object | undefined}>(settings: S): S {
   if (settings.other === undefined) return settings
   const {
@@ -132,7 +132,7 @@ export function checkStreamChange(url: string, has: StreamConfig, wanted: Stream
     if (has[option] && !wanted[option])
       throw new BusError('usage', `the stream ${name} on ${url} refuses ${text}, which cannot be changed`)
   if (has.allowTtl && !wanted.allowTtl)
-    throw new BusError('usage', `the stream ${name} on ${url} obeys TTLs, which cannot be changed`)
+    throw new BusError('usage', `the stream ${name} on ${url} allows TTLs, which cannot be changed`)
   if (has.retention !== wanted.retention && [has.retention, wanted.retention].includes('workqueue'))
     throw new BusError(
       'usage',
@@ -155,24 +155,25 @@ export function checkConsumerChange(url: string, has: ConsumerConfig, wanted: Co
       })
 }
 
-/** Throws `usage` for a consumer that a work queue refuses; `others` are its other consumers. */
+/** Throws `usage` for a consumer that a work queue refuses; `others` are the other consumers of the stream. */
 export function checkWorker(stream: StreamConfig, wanted: ConsumerConfig, others: readonly ConsumerConfig[]): void {
   if (stream.retention !== 'workqueue') return
   const refuse = (why: string, {code}: JetStreamError, hint: string) => {
     throw new BusError('usage', `the stream ${stream.name} is a work queue: ${why}`, {data: {code}, try: [hint]})
   }
-  if (wanted.ack === 'none') refuse('its consumers acknowledge', jetStreamErrors.unacknowledgedWork, '--ack explicit')
+  if (wanted.ack === 'none')
+    refuse('its consumers must acknowledge messages', jetStreamErrors.unacknowledgedWork, '--ack explicit')
   if (wanted.ack === 'all')
-    refuse('its consumers acknowledge each message', jetStreamErrors.workNotExplicit, '--ack explicit')
+    refuse('its consumers must acknowledge each message', jetStreamErrors.workNotExplicit, '--ack explicit')
   if (wanted.deliver !== 'all')
-    refuse('its consumers start with all messages', jetStreamErrors.lateWorker, '--deliver all')
+    refuse('its consumers must start with its first message', jetStreamErrors.lateWorker, '--deliver all')
   const overlapping = others.find((other) =>
     filtersOf(wanted).some((one) => filtersOf(other).some((filter) => overlaps(one, filter))),
   )
   if (overlapping === undefined) return
   const isWhole = wanted.filters.length === 0
   refuse(
-    `the consumer ${overlapping.name} has ${isWhole ? 'messages' : 'some of the messages'} that ${wanted.name} would have`,
+    `the consumer ${overlapping.name} already takes ${isWhole ? 'messages' : 'some of the messages'} that ${wanted.name} would take`,
     isWhole ? jetStreamErrors.unfilteredWorkers : jetStreamErrors.sameWorkers,
     `bus consumer info ${shellWord(stream.name)} ${shellWord(overlapping.name)}`,
   )

@@ -1,5 +1,5 @@
 /**
- * Node's own SQLite, https://nodejs.org/api/sqlite.html, with what both drivers over SQLite need beside it: statements that
+ * Node's SQLite, https://nodejs.org/api/sqlite.html, and what the two drivers that use it need in addition: statements that
  * return arrays or one column, pragmas, transactions, and the names of SQLite's errors.
  */
 import {mkdtempSync, rmSync, writeFileSync} from 'node:fs'
@@ -16,7 +16,7 @@ export const pragmas = 'PRAGMA trusted_schema = OFF; PRAGMA cache_size = -16000'
 
 interface DatabaseOptions {
   readonly readOnly?: boolean
-  /** Fail if there is no such file, instead of creating it. */
+  /** Fail if the file does not exist, instead of creating it. */
   readonly mustExist?: boolean
   /** Milliseconds for which SQLite waits while another process holds the lock; default 5,000. */
   readonly timeout?: number
@@ -32,7 +32,7 @@ export class Database {
     this.#connection = new (connections())(address, {readOnly, timeout})
   }
 
-  /** A database that is a copy of these bytes, and is not changed. */
+  /** Opens a copy of these bytes, to be read. */
   static ofBytes(bytes: Uint8Array): Database {
     const connection = new Database(':memory:')
     if (connection.#connection.deserialize !== undefined) {
@@ -134,14 +134,14 @@ export class Statement<Values extends readonly Value[] = readonly Value[], Row =
   }
 }
 
-/** With a URL, SQLite creates a file only if it is to. */
+/** A URL, whose `mode` tells SQLite whether it may create the file. */
 function addressOf(path: string, mode: string): URL {
   const url = pathToFileURL(path)
   url.search = `?mode=${mode}`
   return url
 }
 
-/** Loads SQLite. Node 22 prints a warning that this module is experimental. */
+/** Loads SQLite, without the warning of Node 22 that this module is experimental. */
 function connections(): typeof DatabaseSync {
   const {emitWarning} = process
   process.emitWarning = () => {}
@@ -152,7 +152,7 @@ function connections(): typeof DatabaseSync {
   }
 }
 
-/** For older versions of Node, which cannot open bytes: through a file that has no name once it is open. */
+/** For older versions of Node, which cannot open bytes in memory: through a temporary file, which is deleted as soon as it is open. */
 function throughFile(bytes: Uint8Array): Database {
   const folder = mkdtempSync(join(tmpdir(), 'busline-'))
   try {

@@ -15,13 +15,13 @@
  * `subject` has the names that messages and streams have, and loses the others after a while, but never the newest, so that
  * no number is given out twice; `idle` lists those that are being examined (unused-names.ts).
  *
- * `expiry` has the messages with a TTL of their own, in files with a stream that allows it (streams/expiry.ts).
+ * `expiry` has the messages with a TTL, in files with a stream that allows it (streams/expiry.ts).
  *
  * `chain` comes first, so that its one row is on page 3, after SQLite's own two (wal-chain.ts).
  */
 import {applicationId} from './db.ts'
 
-/** The version of a file with a stream that older versions would not treat as it wants: a work queue, interest, or TTLs. */
+/** The version of a file with a work queue, retention interest or TTLs: earlier versions of busline would not remove their messages. */
 export const consumedVersion = 2000
 /** Major * 1000 + minor. A newer minor version only adds; a newer major version is refused. */
 const schemaVersion = 1002

@@ -77,7 +77,7 @@ export interface PausedConsumer {
 }
 
 /** The text of a configuration. Throws `usage` if it is too long to be read again. */
-export function storedText(config: StreamConfig | ConsumerConfig): string {
+export function storedConfigText(config: StreamConfig | ConsumerConfig): string {
   const json = JSON.stringify(config)
   if (json.length <= longest) return json
   throw new BusError(

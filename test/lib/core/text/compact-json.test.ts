@@ -62,11 +62,11 @@ test.each([
     'NaN',
     '+1',
   ],
-])('%j is not, as far as it is known', (text) => {
+])('%j is not accepted as compact JSON', (text) => {
   expect(isSurelyCompact(text)).toBe(false)
 })
 
-test('whatever it accepts is its own compact form, and it accepts most of what JavaScript writes', () => {
+test('every accepted text is its own compact form, and most of what JavaScript writes is accepted', () => {
   const marks = [
     '{',
     '}',
@@ -114,7 +114,7 @@ test('whatever it accepts is its own compact form, and it accepts most of what J
   expect(accepted).toBeGreaterThan(16_000)
 })
 
-test('a value ends where the text continues', () => {
+test('the end of a value is found in a longer text', () => {
   expect(compactEnd('{"a":"}"},"text"', 0)).toBe(9)
   expect(compactEnd('x[1,2]y', 1)).toBe(6)
   expect(compactEnd('{"a":"\\u0000"},', 0)).toBe(-1)

@@ -1,4 +1,4 @@
-/** What happens to files that are cut off, damaged, written by two, or no files at all. */
+/** Files that were cut off or damaged, that two processes write, or that are not backups. */
 import {execFileSync} from 'node:child_process'
 import {copyFileSync, existsSync, linkSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync} from 'node:fs'
 import {hostname} from 'node:os'
@@ -12,7 +12,7 @@ import {temporaryFolder} from '../../transport/sqlite/processes.ts'
 
 const {signal} = new AbortController()
 const restoring = {append: false, skipUnsupported: false, obeyHeaders: false, signal, say: () => {}}
-/** Written before the frames had a CRC-32. */
+/** A backup from before the frames had a CRC-32. */
 const older = join(import.meta.dirname, '../../../commands/stream/lengths-only.zst')
 
 /** A bus file with a stream `S`, and a path for its backup. */
@@ -26,7 +26,7 @@ async function scene(count = 5): Promise<{bus: Transport; path: string; folder: 
   return {bus, folder, path: join(folder, 'saved.zst'), [Symbol.asyncDispose]: () => bus.close()}
 }
 
-test('a file that was cut off anywhere says so, restores nothing, and is continued', async () => {
+test('a file that was cut off anywhere is reported, is not restored, and can be continued', async () => {
   await using at = await scene()
   await backup(at.bus, ['S'], at.path, {signal})
   const whole = readFileSync(at.path)
@@ -46,7 +46,7 @@ test('a file that was cut off anywhere says so, restores nothing, and is continu
   expect(await target.streams.list()).toEqual([])
 }, 180_000)
 
-test('one changed bit anywhere is found, before anything is restored, and the file is not continued', async () => {
+test('one changed bit anywhere is found before anything is restored, and the file is not continued', async () => {
   await using at = await scene()
   await backup(at.bus, ['S'], at.path, {signal})
   const whole = readFileSync(at.path)
@@ -67,7 +67,7 @@ test('one changed bit anywhere is found, before anything is restored, and the fi
   await expect(verifyBackup(bad, signal)).rejects.toMatchObject({kind: 'expectation'})
 }, 180_000)
 
-test('a file of the older form is read, and continued', async () => {
+test('a file in the earlier format is verified and restored, and one that was cut off is reported', async () => {
   await using at = await scene(0)
   expect(await verifyBackup(older, signal)).toMatchObject({messages: 6, streams: [{stream: 'OLD', consumers: 1}]})
   expect(await restore(at.bus, older, restoring)).toMatchObject([{stream: 'OLD', messages: 6, consumers: ['c1']}])
@@ -89,7 +89,7 @@ test('a file of the older form is read, and continued', async () => {
   }
 })
 
-test('a place that is not a file of ours is refused, and stays as it is', async () => {
+test('a path with something other than a backup is refused, and stays unchanged', async () => {
   await using at = await scene()
   const refused = (path: string) => expect(backup(at.bus, ['S'], path, {signal})).rejects
   await refused(at.folder).toMatchObject({kind: 'usage', message: expect.stringContaining('it is a folder')})
@@ -118,7 +118,7 @@ test('a place that is not a file of ours is refused, and stays as it is', async 
   await refused(join(at.folder, 'taken.zst')).toThrow('taken.zst.lock: it is a folder')
 })
 
-test('only one process writes a file, and what a killed one left behind is no obstacle', async () => {
+test('only one process writes a file, and the lock of a killed process is removed', async () => {
   await using at = await scene(5000)
   const [one, two] = await Promise.allSettled([
     backup(at.bus, ['S'], at.path, {signal}),
@@ -126,7 +126,7 @@ test('only one process writes a file, and what a killed one left behind is no ob
   ])
   const failed = [one, two].filter(({status}) => status === 'rejected')
   expect(failed).toMatchObject([
-    {reason: {kind: 'denied', message: `another process writes ${at.path}: ${process.pid} on ${hostname()}`}},
+    {reason: {kind: 'denied', message: `another process is writing ${at.path}: ${process.pid} on ${hostname()}`}},
   ])
   expect(await verifyBackup(at.path, signal)).toMatchObject({messages: 5000})
   expect(existsSync(`${at.path}.lock`)).toBe(false)
@@ -141,7 +141,7 @@ test('only one process writes a file, and what a killed one left behind is no ob
   await expect(backup(at.bus, ['S'], other, {signal})).rejects.toMatchObject({kind: 'denied'})
 })
 
-test('a file that something else writes is left alone', async () => {
+test('a backup stops if something else writes to its file', async () => {
   await using at = await scene(20_000)
   const running = backup(at.bus, ['S'], at.path, {
     signal,
@@ -149,7 +149,7 @@ test('a file that something else writes is left alone', async () => {
   })
   await expect(running).rejects.toMatchObject({
     kind: 'expectation',
-    message: expect.stringContaining('something else writes'),
+    message: expect.stringContaining('something else is writing'),
   })
 })
 

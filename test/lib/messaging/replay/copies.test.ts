@@ -291,7 +291,7 @@ class SilentPublisher extends PublishWindow {
   protected override send(): void {}
 }
 
-/** Copies three thousand messages; the state of the target is answered by `answer` once the copy has begun. */
+/** Copies three thousand messages. Once the copy has begun, requests for the state of the target wait for `answer`. */
 async function copyWhile(answer: (stored: () => number) => Promise<void>): Promise<Replayed> {
   const from = await filled(await opened('memory'), 3000)
   const to = await opened('memory')
@@ -310,7 +310,7 @@ async function copyWhile(answer: (stored: () => number) => Promise<void>): Promi
   return copy(from, target, {onStored})
 }
 
-it('a copy does not wait for the state of its target, which it asks for from time to time', async () => {
+it('a copy does not wait for the state of its target, which it requests from time to time', async () => {
   const result = await copyWhile(async (stored) => {
     while (stored() < 3000) await sleep(1)
   })

@@ -1,7 +1,7 @@
 import {expect, test} from 'vitest'
 import {NatsSocket} from '../../../../src/lib/transport/nats/socket.ts'
 
-/** A socket that receives what a test gives it. */
+/** A socket that receives the text that a test passes to `give`. */
 class GivenSocket extends NatsSocket {
   give(text: string): void {
     this.received(Buffer.from(text))
@@ -21,7 +21,7 @@ class GivenSocket extends NatsSocket {
 
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 
-/** A socket that is read, and what arrived, in order. */
+/** A socket that is being read, and the frames that arrived, in order. */
 function read() {
   const socket = new GivenSocket()
   const seen: string[] = []
@@ -32,7 +32,7 @@ function read() {
   return {socket, seen, take, ended}
 }
 
-test('What arrives before and after a delivery is set arrives in order', async () => {
+test('frames before and after `deliverTo` arrive in order', async () => {
   const {socket, seen, take} = read()
   socket.give('1')
   socket.give('2')
@@ -43,7 +43,7 @@ test('What arrives before and after a delivery is set arrives in order', async (
   expect(seen).toEqual(['1', '2', '3', '4'])
 })
 
-test('Nothing is delivered during a pause, and everything in order after it', async () => {
+test('nothing is delivered during a pause, and everything in order after it', async () => {
   const {socket, seen, take} = read()
   socket.deliverTo(take)
   await turn()
@@ -60,7 +60,7 @@ test('Nothing is delivered during a pause, and everything in order after it', as
   expect(seen).toEqual(['1', '2', '3', '4', '5'])
 })
 
-test('A frame that is larger than a piece is delivered in pieces, in order', async () => {
+test('a frame that is larger than a piece is delivered in pieces, in order', async () => {
   const {socket, seen, take} = read()
   socket.deliverTo(take)
   await turn()
@@ -72,7 +72,7 @@ test('A frame that is larger than a piece is delivered in pieces, in order', asy
   expect(seen.join('')).toBe(`${large}end`)
 })
 
-test('Nothing is delivered once it is discarded', async () => {
+test('nothing is delivered once the socket is discarded', async () => {
   const {socket, seen, take, ended} = read()
   socket.deliverTo(take)
   await turn()

@@ -40,7 +40,7 @@ describe('a request', () => {
     expect([(await first).text, (await second).text]).toEqual(['one', 'two'])
   })
 
-  test('is not answered by a subject that only reads as the same number', async () => {
+  test('is not answered by a reply whose last token is another spelling of the same number', async () => {
     const {requests, sent, reply} = noted()
     const asked = requests.one({subject: 'a'})
     const token = sent[0]?.reply?.slice(prefix.length) ?? ''

@@ -55,7 +55,7 @@ export function streamJson(settings: StreamSettings): StreamConfigJson {
   }
 }
 
-/** What the server sets with the TTL of markers. */
+/** The TTL of markers, and the options that the server turns on with it. */
 function markers(ttlMs: number) {
   return {subject_delete_marker_ttl: Math.round(ttlMs * nanos), allow_msg_ttl: true, allow_rollup_hdrs: true}
 }

@@ -11,7 +11,7 @@ const minors: Readonly<Record<number, string>> = {
   14: 'allow_batched',
 }
 
-/** Headers that a stream acts on, in lower case, and since which server. Older ones store the message as if it had none. */
+/** Headers that a stream acts on, in lower case, and the minor version that introduced them. Older servers store the message and ignore them. */
 const headerMinors: Readonly<Record<string, number>> = {'nats-ttl': 11, 'nats-schedule': 12, 'nats-incr': 12}
 const newestHeader = Math.max(...Object.values(headerMinors))
 
@@ -42,7 +42,7 @@ function checkOrigins(session: JetStreamSession, config: StreamConfigJson): void
   if (mirror && isNew(mirror, 'filter_subject')) throw tooOld(session, 'a filter of a mirror', 10)
 }
 
-/** The server does not know `what`. */
+/** The error for a server that does not know `what`. */
 export function tooOld(session: JetStreamSession, what: string, minor: number): BusError {
   const version = session.version().join('.')
   return new BusError('usage', `the server of ${session.url} is ${version}: ${what} needs 2.${minor}`)

@@ -8,7 +8,7 @@ import type {StreamConfig} from '../../streams-contract.ts'
 import {type Db, damageError} from '../db.ts'
 import {isWhole} from '../rows.ts'
 import {consumedVersion, expirySchema} from '../schema.ts'
-import {storedStream, storedText} from '../stored-json.ts'
+import {storedConfigText, storedStream} from '../stored-json.ts'
 
 export interface KeptStream {
   readonly id: number
@@ -17,7 +17,7 @@ export interface KeptStream {
   readonly config: StreamConfig
   /** The configuration as it is stored. */
   readonly text: string
-  /** Stores every message without checks: neither its size, nor the remaining room, nor who wants it matter. */
+  /** Stores every message without checks: neither its size, nor the remaining room, nor the filters of consumers matter. */
   readonly isOpen: boolean
   /** Whether `kept` has its messages. */
   readonly isKept: boolean
@@ -125,7 +125,7 @@ export class Catalogue {
         `INSERT INTO stream(name, config, created, first, last, ts, mid, stored, messages, bytes, holes)
          VALUES (?, ?, ?, ?, 0, 0, '', 0, 0, 0, 0)`,
       )
-      .run(config.name, storedText(config), Date.now(), end + 1)
+      .run(config.name, storedConfigText(config), Date.now(), end + 1)
     this.#prepareFor(config)
     this.#statements.changed.run()
   }
@@ -148,7 +148,7 @@ export class Catalogue {
         },
       )
     }
-    this.#db.prepare('UPDATE stream SET config = ? WHERE id = ?').run(storedText(config), id)
+    this.#db.prepare('UPDATE stream SET config = ? WHERE id = ?').run(storedConfigText(config), id)
     this.#prepareFor(config)
     if (isKept(config) !== isKept(has)) {
       this.#db.exec(`DELETE FROM kept WHERE sid IN (SELECT sid FROM held WHERE stream = ${id})`)
@@ -160,7 +160,7 @@ export class Catalogue {
     return this.find(config.name)
   }
 
-  /** Earlier versions of busline would not remove what these streams want to be removed: they refuse the file from now on. */
+  /** Earlier versions of busline would not remove the messages that these streams have to remove. They refuse the file from now on. */
   #prepareFor({retention, allowTtl}: StreamConfig): void {
     if (retention === 'limits' && !allowTtl) return
     if (allowTtl) this.#db.exec(expirySchema)

@@ -67,7 +67,7 @@ export class Claims {
     return moved === undefined ? claims : [...claims, moved]
   }
 
-  /** Without acknowledgements, a delivery is the end of a message. */
+  /** Without acknowledgements, a message is handled when it is delivered. */
   #delivered(lo: number, hi: number): void {
     const {consumed, stream, durable, view} = this.#deps
     const removing = consumed.of(stream)

@@ -1,8 +1,8 @@
 /**
- * Removes messages that nobody needs any more: from a work queue those that their consumer has acknowledged or terminated, with
- * retention interest those that every consumer whose filters match has. A consumer needs what it has yet to deliver, what is in
- * flight, and what reached its limit of deliveries. Everything runs within the write transaction of the cause, so that a
- * killed process has removed a message if and only if it has acknowledged it.
+ * Removes messages that no consumer needs any more: from a work queue those that their consumer has acknowledged or terminated, with
+ * retention interest those that every consumer with a matching filter has acknowledged or terminated. A consumer needs messages that
+ * are pending, in flight, or at its limit of deliveries. A removal is part of the write transaction that causes it, so a process
+ * that is killed has removed a message if and only if it has acknowledged it.
  */
 import {matches} from '../../../core/subject.ts'
 import {maxDeliverReason} from '../../shared/advisories.ts'
@@ -26,7 +26,7 @@ export interface ConsumedDeps {
   readonly views: StreamViews
 }
 
-/** Whether somebody needs a message of the subject with this number. */
+/** Whether a consumer needs a message; `sid` is the number of its subject. */
 type Need = (seq: number, sid: number) => boolean
 
 export class ConsumedMessages {
@@ -59,7 +59,7 @@ export class ConsumedMessages {
     )
   }
 
-  /** With retention interest, one step from a sequence on: removes what no consumer needs. Returns where the next one begins. */
+  /** With retention interest, removes messages that no consumer needs: one step, from a sequence on. Returns where the next step begins. */
   sweep({id, config}: KeptStream, from = 0): number | undefined {
     const {catalogue, limits, views} = this.#deps
     const stream = catalogue.now(config.name)
@@ -74,7 +74,7 @@ export class ConsumedMessages {
     return rows.filter(([seq, sid]) => !isNeeded(seq, sid))
   }
 
-  /** By the consumers of the stream, except one. */
+  /** What the consumers of the stream need, except one of them. */
   #needs(stream: KeptStream, except?: Durable): Need {
     const {durables} = this.#deps
     const others = durables.list(stream).filter(({id}) => id !== except?.id)

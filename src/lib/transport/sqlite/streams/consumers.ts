@@ -45,7 +45,7 @@ export interface ConsumersDeps {
   /** The stream after removing messages that are too old. Fails with `notFound`. */
   readonly settle: (stream: string) => Promise<KeptStream>
   readonly notify: (stream: KeptStream) => void
-  /** Removes what expires, for a member that may wait for the markers. */
+  /** Removes expired messages while a member is open, which may wait for the markers. */
   readonly expireWhile: (stream: KeptStream, isOpen: () => boolean) => void
   readonly watch: (patterns: readonly string[]) => void
   /** Publishes an advisory. */

@@ -5,7 +5,7 @@ import {noConsumer} from '../../shared/stream-errors.ts'
 import type {ConsumerConfig} from '../../streams-contract.ts'
 import {type Db, damageError} from '../db.ts'
 import {isTime, isWhole} from '../rows.ts'
-import {storedConsumer, storedText} from '../stored-json.ts'
+import {storedConfigText, storedConsumer} from '../stored-json.ts'
 import type {KeptStream} from './catalogue.ts'
 
 export interface Durable {
@@ -76,7 +76,7 @@ export class Durables {
         `INSERT INTO consumer(stream, name, config, created, epoch, next, passed, delivered)
          VALUES (?, ?, ?, ?, 0, 0, 0, 0)`,
       )
-      .run(stream.id, config.name, storedText(config), Date.now())
+      .run(stream.id, config.name, storedConfigText(config), Date.now())
     return this.get(stream, config.name)
   }
 
@@ -101,7 +101,7 @@ export class Durables {
 
   /** Within a write transaction: gives the consumer another configuration. */
   change(durable: Durable, config: ConsumerConfig, pausedUntil: number | undefined): void {
-    const text = storedText({...config, ...(pausedUntil !== undefined && {pausedUntil})})
+    const text = storedConfigText({...config, ...(pausedUntil !== undefined && {pausedUntil})})
     this.#db.prepare('UPDATE consumer SET config = ? WHERE id = ?').run(text, durable.id)
     Object.assign(durable, configOf(text))
   }

@@ -1,6 +1,6 @@
 /**
- * Messages with a TTL of their own: a row of `expiry` each, with the time in milliseconds after which no reader sees the message
- * any more. The next process that uses the stream removes it. The table exists in files with a stream that allows TTLs.
+ * Messages with a TTL. Each has a row in `expiry`, with the time in Unix milliseconds after which no reader gets the message.
+ * The next process that uses the stream removes it. The table exists in files with a stream that allows TTLs.
  */
 import type {Db} from '../db.ts'
 import {rowSize, type SizedRow} from '../rows.ts'
@@ -51,7 +51,7 @@ export class Expiry {
     return this.#statements.hasDue.get(id, now) === 1
   }
 
-  /** The first messages whose time is up. */
+  /** The first messages whose TTL is over. */
   due({id}: KeptStream, now: number): SizedRow[] {
     return this.#statements.due.all(id, now) as SizedRow[]
   }
@@ -65,17 +65,17 @@ export class Expiry {
     return this.#statements.hasAged.get(from, before, id) === 1
   }
 
-  /** Within a write transaction: these were removed. */
+  /** Within a write transaction: forgets messages that were removed. */
   forget(rows: readonly SizedRow[]): void {
     for (const [seq] of rows) this.#statements.forgetOne.run(seq)
   }
 
-  /** Within a write transaction: everything due was removed, and whatever is before this sequence. */
+  /** Within a write transaction: forgets the messages that are due, and those before this sequence. All of them were removed. */
   forgetBefore({id}: KeptStream, now: number, first: number): void {
     this.#statements.forget.run(id, now, first)
   }
 
-  /** Whether a message is a marker, in whose place there is no further one. */
+  /** Whether a message is a marker. No other marker replaces it when it expires. */
   isMarker(seq: number): boolean {
     return this.#statements.isMarker.get(seq) === 1
   }

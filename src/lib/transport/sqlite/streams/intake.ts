@@ -67,7 +67,7 @@ interface Batch {
   readonly counts: Map<number, SubjectCount>
   /** Whether a consumer of a stream with retention interest wants a subject, by the number of the stream. */
   readonly wants: Map<number, (subject: string) => boolean>
-  /** Messages that no consumer wants: acknowledged with a sequence, and in no stream. */
+  /** Messages that no consumer wants: they are acknowledged with a sequence, but are in no stream. */
   readonly unwanted: Set<StoreOutcome>
 }
 

@@ -128,8 +128,8 @@ export class Limits {
   }
 
   /**
-   * Removes these messages, the oldest first, wherever they are in the stream. Their rows stay as those of refused messages, until
-   * retention gets to them. Returns the subjects that have no message any more, with the last one that they had.
+   * Removes these messages, which are in order, anywhere in the stream. Their rows stay, like those of refused messages, until retention
+   * removes them. Returns the subjects that have no message any more, each with the sequence of the last message that it had.
    */
   leave(stream: KeptStream, rows: readonly SizedRow[]): readonly (readonly [sid: number, last: number])[] {
     const [oldest] = rows
@@ -166,7 +166,7 @@ export class Limits {
     return false
   }
 
-  /** Writes the state after messages left, of which this was the oldest. */
+  /** Writes the state after messages were removed, of which this was the oldest. */
   #left(stream: KeptStream, oldest: number, count: number, bytes: number): void {
     const state = this.#catalogue.state(stream)
     const messages = state.messages - count
@@ -228,7 +228,7 @@ export class Limits {
     this.#catalogue.forgetSubjects(stream)
   }
 
-  /** Whether something is too old, or its time is up. Only reads. */
+  /** Whether a message is too old, or its TTL is over. Only reads. */
   hasExpired(stream: KeptStream, now: number): boolean {
     const {maxAgeMs, allowTtl} = stream.config
     if (allowTtl && this.expiry.hasDue(stream, now)) return true
@@ -242,7 +242,7 @@ export class Limits {
     return this.expiry.hasAged(stream, first, this.#statements.byTime(state, (now - maxAgeMs) * 1000))
   }
 
-  /** Removes messages that are too old, or whose time is up, in one step; true if no more are. */
+  /** Removes messages that are too old, or whose TTL is over, in one step; true if there are no more. */
   expire(stream: KeptStream, now: number): boolean {
     const {maxAgeMs, allowTtl} = stream.config
     if ((maxAgeMs === undefined && !allowTtl) || !this.hasExpired(stream, now)) return true
@@ -251,7 +251,7 @@ export class Limits {
     return this.remove(stream, {before}).next === undefined
   }
 
-  /** Some messages stay longer than those around them, and some leave a marker. */
+  /** Expires messages one by one: some stay longer than their neighbours, and some are replaced by a marker. */
   #expireEach(stream: KeptStream, now: number): boolean {
     const {maxAgeMs, markerTtlMs} = stream.config
     const {expiry} = this
@@ -272,7 +272,7 @@ export class Limits {
     return true
   }
 
-  /** Stores a marker in place of the last message of a subject. */
+  /** Stores a marker for a subject whose last message was removed. */
   #mark(stream: KeptStream, sid: number, now: number, ttlMs: number): void {
     const headers = JSON.stringify(markerHeaders(ttlMs))
     const width = this.#statements.widthOf.get(sid) as number

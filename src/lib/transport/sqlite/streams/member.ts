@@ -214,7 +214,7 @@ export class SqliteMember implements Consuming {
     return this.#queue.length === 0 ? this.#lookAgain(0) : undefined
   }
 
-  /** Whether a delivery may remove the message, so that none is made before the reader wants it. */
+  /** Whether a delivery may remove the message. Then no message is claimed before the reader asks for it. */
   get #isFinal(): boolean {
     const {consumed, durable, stream} = this.#deps
     return durable.config.ack === 'none' && consumed.of(stream) !== undefined

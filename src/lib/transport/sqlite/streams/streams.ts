@@ -229,7 +229,7 @@ export class SqliteStreams implements StoredStreams {
     return reading
   }
 
-  /** Nobody else may be there to write the markers for which this one waits. */
+  /** Removes expired messages while a reader is open: it may wait for their markers, and no other process may be there to write them. */
   #expireWhile(stream: KeptStream, isOpen: () => boolean): void {
     if (stream.config.markerTtlMs === undefined || this.#deps.lock.isReadOnly) return
     const timer = setInterval(() => {

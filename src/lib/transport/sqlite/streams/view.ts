@@ -156,7 +156,7 @@ export class StreamView {
     return this.count(state, from, state.last)
   }
 
-  /** Numbers, subjects and sizes of up to `most` messages from one sequence to another, expired ones too. */
+  /** Sequences, subjects and sizes of up to `most` messages from one sequence to another, including expired ones. */
   sized(state: State, from: number, to: number, most: number): SizedRow[] {
     const first = Math.max(from, state.first)
     return first > to ? [] : (this.#statements.sized.all(first, to, most) as SizedRow[])
