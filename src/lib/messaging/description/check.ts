@@ -38,7 +38,7 @@ export async function plannedSubjects(
   const all = new Map<string, {readonly what: string; readonly subjects: readonly string[]}>()
   for (const {config} of await listed(bus))
     if (!removed.has(config.name)) all.set(config.name, {what: `stream ${config.name}`, subjects: config.subjects})
-  for (const {what, settings} of planned) all.set(settings.name, {what, subjects: plannedSubjects(settings)})
+  for (const {what, settings} of planned) all.set(settings.name, {what, subjects: describedSubjects(settings)})
   for (const {settings} of planned) {
     const {what = '', subjects = []} = all.get(settings.name) ?? {}
     for (const [name, other] of all) {
@@ -65,7 +65,7 @@ export function checkPlannedConsumer(
 }
 
 /** The subjects of a new stream; a mirror or a stream with sources has none by default. */
-export function plannedSubjects({name, subjects, other = {}}: StreamSettings): readonly string[] {
+export function describedSubjects({name, subjects, other = {}}: StreamSettings): readonly string[] {
   return subjects ?? (other['mirror'] === undefined && other['sources'] === undefined ? [name] : [])
 }
 

@@ -25,9 +25,9 @@ import {
   checkName,
   checkPlannedConsumer,
   checkPlannedStream,
+  describedSubjects,
   type PlannedStream,
   type PlannedSubjects,
-  plannedSubjects,
   plannedSubjects,
 } from './check.ts'
 import type {BusDescription, DescribedBucket, DescribedConsumer, DescribedStream} from './shape.ts'
@@ -140,11 +140,17 @@ async function streamStep(
   const edits = usable(bus, what, configChanges({...config}, info?.config), options)
   if (info === undefined) {
     const settings: StreamSettings = {...edits, name}
-    const after = defined({subjects: plannedSubjects(settings), ...defined(edits)})
+    const after = defined({subjects: describedSubjects(settings), ...defined(edits)})
     return {settings, step: {what, action: 'create', before: {}, after, run: () => bus.streams.add(settings)}}
   }
   const settings = changedStream(info.config, edits)
-  const defaults = {subjects: plannedSubjects(settings), storage: 'file', discard: 'old', replicas: 1, retention: 'limits'}
+  const defaults = {
+    subjects: describedSubjects(settings),
+    storage: 'file',
+    discard: 'old',
+    replicas: 1,
+    retention: 'limits',
+  }
   const after = {...defaults, ...defined(settings)}
   if (settingDifferences(info.config, after).length === 0) return {settings}
   const {storage = 'file'} = edits
