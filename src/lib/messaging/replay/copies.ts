@@ -198,7 +198,7 @@ class StreamCopier implements IntoSink {
     })
     stored += await this.#settleDuplicates(duplicates, refused)
     for (const message of messages) this.#join(message, before.get(message), refused.has(message))
-    this.#look(messages.length - refused.size)
+    await this.#look(messages.length - refused.size)
     return {refused, alreadyThere: messages.length - refused.size - stored}
   }
 
@@ -287,9 +287,13 @@ class StreamCopier implements IntoSink {
     return stored
   }
 
-  /** Starts an update of the position that the next copies carry. Copies do not wait for it; once it has failed, the next ones fail. */
-  #look(settled: number): void {
+  /**
+   * Starts an update of the position that the next copies carry. Copies wait for it only if it is a full window behind; once it has
+   * failed, the next ones fail.
+   */
+  async #look(settled: number): Promise<void> {
     this.#sinceClaim += settled
+    if (this.#looking !== undefined && this.#sinceClaim >= this.#storing.depth * copyBatch) await this.#looking
     if (this.#sinceClaim < claimEvery || this.#looking !== undefined) return
     this.#sinceClaim = 0
     this.#looking = this.#update()
