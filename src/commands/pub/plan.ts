@@ -13,6 +13,7 @@ import {checkHeader, type Headers, headerOf, type Outgoing} from '../../lib/core
 import {checkSubject} from '../../lib/core/subject.ts'
 import {shellWord} from '../../lib/core/text/shell-word.ts'
 import {type Pace, recordedPace, steadyPace} from '../../lib/core/time/pace.ts'
+import {ttlText} from '../../lib/core/time/ttl.ts'
 import {splitLines} from '../../lib/messaging/pubsub/lines.ts'
 import type {Done} from '../../lib/messaging/pubsub/publish.ts'
 import {fromLines, fromRecords, type MessageSource, repeated} from '../../lib/messaging/pubsub/sources.ts'
@@ -179,7 +180,7 @@ function headersOf(flags: PubFlags): Headers {
   if (stream !== undefined) headers.push(checkHeader(storeHeaders.expectedStream, stream))
   if (ofSubject !== undefined) headers.push([storeHeaders.expectedLastSubjectSeq, String(ofSubject)])
   if (rollup !== undefined) headers.push([storeHeaders.rollup, rollup === 'subject' ? 'sub' : 'all'])
-  if (ttl !== undefined) headers.push(['Nats-TTL', `${ttl / 1000}s`])
+  if (ttl !== undefined) headers.push([storeHeaders.ttl, ttlText(ttl)])
   if (msgId !== undefined) headers.push(checkHeader(storeHeaders.msgId, msgId))
   if (lastSeq !== undefined) headers.push([storeHeaders.expectedLastSeq, String(lastSeq)])
   return headers

@@ -23,9 +23,19 @@ interface Mapping {
 const settings = ['filter', 'transform', 'from', 'domain', 'api', 'deliver']
 const example = 'ORDERS,filter=orders.eu.>,from=@-1h'
 
+/** Not within the functions of a transform, as in `{{partition(3,1,2)}}`. */
+const comma = /,(?![^{}]*\}\})/
+
+/** Two patterns: `orders.*,orders.{{partition(3,1)}}`. Throws `usage`. */
+export function parseMapping(input: string): Mapping {
+  const [src = '', dest = '', more] = input.split(comma)
+  if (dest !== '' && more === undefined) return {src, dest}
+  throw new BusError('usage', `${JSON.stringify(input)} is not two patterns`, {try: ['orders.>,stored.>']})
+}
+
 /** Throws `usage`. */
 export function parseOrigin(input: string): Origin {
-  const [name = '', ...pairs] = input.split(',')
+  const [name = '', ...pairs] = input.split(comma)
   checkStoreName('stream', name)
   const given = new Map<string, string>()
   const transforms: Mapping[] = []

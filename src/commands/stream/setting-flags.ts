@@ -2,9 +2,8 @@
 import type {FlagValues} from '../../lib/cli/flags/kinds.ts'
 import {age, choice, count, size, text, texts, toggle, value, values} from '../../lib/cli/flags/kinds.ts'
 import {parsePair, storageFlags, streamFlags} from '../../lib/cli/flags/stream.ts'
-import {BusError} from '../../lib/core/errors.ts'
 import type {StreamChanges} from '../../lib/transport/streams-contract.ts'
-import {parseOrigin} from './origin-flags.ts'
+import {parseMapping, parseOrigin} from './origin-flags.ts'
 
 const onServer = {helpGroup: 'SERVER ONLY'}
 const either = {allowNo: true}
@@ -114,10 +113,4 @@ function serverOptions(values: FlagValues<typeof streamSettingFlags>): Readonly<
 
 function withoutAbsent<T extends object>(all: T): T {
   return Object.fromEntries(Object.entries(all).filter(([, each]) => each !== undefined)) as T
-}
-
-function parseMapping(input: string): {readonly src: string; readonly dest: string} {
-  const [src = '', dest = '', more] = input.split(',')
-  if (dest !== '' && more === undefined) return {src, dest}
-  throw new BusError('usage', `${JSON.stringify(input)} is not two patterns`, {try: ['orders.>,stored.>']})
 }

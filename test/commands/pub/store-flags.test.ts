@@ -33,4 +33,14 @@ onBothBuses((newScene) => {
     const refused = await scene.run(['pub', 'A', 'x', '--ack', '--ttl', '1h'])
     expect(refused).toMatchObject({code: 8, stderr: expect.stringContaining('per-message TTL is disabled')})
   })
+
+  test('pub --ttl that a server would refuse, or would end at once, is refused before', async () => {
+    await using scene = await newScene()
+    const pub = (ttl: string) => scene.run(['pub', 'A', 'x', '--ack', '--ttl', ttl])
+    for (const [ttl, sentence] of [
+      ['999ms', 'a TTL of 999ms is too short: it is at least 1s'],
+      ['73001d', 'a TTL of 73001d is too long: it is at most 73000d'],
+    ] as const)
+      expect(await pub(ttl)).toMatchObject({code: 2, stderr: expect.stringContaining(sentence)})
+  })
 })

@@ -69,7 +69,7 @@ onBothBuses((newScene) => {
     expect(await scene.run(copy)).toMatchObject({code: 0})
     expect((await streams.info('WORK')).config).toMatchObject({retention: 'workqueue', allowTtl: true})
     expect(await scene.run(['pub', 'work', 'x', '--ack', '--ttl', '1h'])).toMatchObject({code: 0})
-    expect(await scene.run(['pub', 'work', 'x', '--ack', '--ttl', '100ms'])).toMatchObject({code: 8})
+    expect(await scene.run(['pub', 'work', 'x', '--ack', '--ttl', '100ms'])).toMatchObject({code: 2})
     expect((await scene.run(['stream', 'info', 'WORK'])).stdout).toMatch(/retention +workqueue/)
   })
 

@@ -1,5 +1,5 @@
 import {describe, expect, test} from 'vitest'
-import {parseOrigin} from '../../../src/commands/stream/origin-flags.ts'
+import {parseMapping, parseOrigin} from '../../../src/commands/stream/origin-flags.ts'
 import {onBothBuses} from '../../both-buses.ts'
 import {lacks} from '../../nats-server.ts'
 
@@ -22,6 +22,14 @@ describe('the value of --mirror and --source', () => {
         ],
       },
     ],
+    [
+      'ORDERS,transform=a.*.*:x.{{partition(3,1,2)}}.{{split(1,-)}},from=7',
+      {
+        name: 'ORDERS',
+        opt_start_seq: 7,
+        subject_transforms: [{src: 'a.*.*', dest: 'x.{{partition(3,1,2)}}.{{split(1,-)}}'}],
+      },
+    ],
     ['ORDERS,domain=hub', {name: 'ORDERS', external: {api: '$JS.hub.API'}}],
     ['ORDERS,api=JS.api,deliver=JS.deliver', {name: 'ORDERS', external: {api: 'JS.api', deliver: 'JS.deliver'}}],
   ])('%s', (input, origin) => expect(parseOrigin(input)).toEqual(origin))
@@ -40,6 +48,17 @@ describe('the value of --mirror and --source', () => {
     ['A,deliver=b', 'deliver needs domain or api'],
     ['A,filter=a..b', 'a..b'],
   ])('%s is refused', (input, sentence) => expect(() => parseOrigin(input)).toThrow(sentence))
+})
+
+describe('the value of --transform and --republish', () => {
+  test.each([
+    ['a.>,x.>', {src: 'a.>', dest: 'x.>'}],
+    ['a.*,x.{{partition(3,1)}}', {src: 'a.*', dest: 'x.{{partition(3,1)}}'}],
+  ])('%s', (input, mapping) => expect(parseMapping(input)).toEqual(mapping))
+
+  test.each(['a.>', 'a.>,', 'a,b,c', 'a.*,x.{{split(1,-)}},y'])('%s is refused', (input) =>
+    expect(() => parseMapping(input)).toThrow('is not two patterns'),
+  )
 })
 
 onBothBuses((newScene) => {

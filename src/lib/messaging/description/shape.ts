@@ -43,6 +43,8 @@ const stream = z.strictObject({
   denyPurge: flag,
   allowDirect: flag,
   allowAtomic: flag,
+  allowTtl: flag,
+  markerTtlMs: time,
   other,
 })
 

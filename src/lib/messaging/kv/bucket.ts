@@ -6,6 +6,7 @@
 import {BusError, isFailure} from '../../core/errors.ts'
 import type {Message, Outgoing} from '../../core/message.ts'
 import {shellWord} from '../../core/text/shell-word.ts'
+import {ttlText} from '../../core/time/ttl.ts'
 import type {Subscription} from '../../transport/contract.ts'
 import {codeOf, jetStreamErrors} from '../../transport/shared/jetstream-errors.ts'
 import {type StreamInfo, type Streams, storeHeaders} from '../../transport/streams-contract.ts'
@@ -201,12 +202,6 @@ const wrongLastSequence: ReadonlySet<number> = new Set<number>([
   jetStreamErrors.wrongSeq.code,
   jetStreamErrors.wrongSeqUnsaid.code,
 ])
-
-/** In whole seconds, as servers count it. Throws `usage` for less than one. */
-function ttlText(ms: number): string {
-  if (ms < 1000) throw new BusError('usage', `a key cannot expire after ${ms} ms: the shortest time is 1s`)
-  return `${Math.ceil(ms / 1000)}s`
-}
 
 /** With `make` the bucket is created if it does not exist; without it a missing bucket appears empty. */
 export async function openBucket(

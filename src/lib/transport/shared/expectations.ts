@@ -60,6 +60,8 @@ function allows({allowRollup, allowTtl}: StreamConfig, feature: Refusal): boolea
 
 /** A duration in Go's format, as the server parses it. */
 const goDuration = /^\+?((\d+(\.\d*)?|\.\d+)(h|ms|m|s|us|\u00b5s|ns))+$/
+/** The longest of them: 2^63 nanoseconds. */
+const mostGoMs = 2 ** 63 / 1e6
 const unitMs: Readonly<Record<string, number>> = {
   h: 3_600_000,
   m: 60_000,
@@ -77,7 +79,7 @@ const unitMs: Readonly<Record<string, number>> = {
 export function ttlOf(headers: Headers | undefined, {markerTtlMs = 0, ...config}: StreamConfig): number | undefined {
   const value = headers === undefined ? undefined : headerOf(headers, storeHeaders.ttl)
   if (!value) return undefined
-  if (value === 'never') return Number.POSITIVE_INFINITY
+  if (/^never$/i.test(value)) return Number.POSITIVE_INFINITY
   const ms = /^\d+$/.test(value) ? Number(value) * 1000 : goDurationMs(value)
   if (!(ms >= 1000)) return Number.NaN
   return Math.max(Math.floor(ms / 1000) * 1000, config.maxMsgsPerSubject === 1 ? 0 : markerTtlMs)
@@ -96,7 +98,7 @@ function goDurationMs(text: string): number {
   if (!goDuration.test(text)) return Number.NaN
   let ms = 0
   for (const [, count, unit = ''] of text.matchAll(/([\d.]+)([^\d.]+)/g)) ms += Number(count) * (unitMs[unit] ?? 0)
-  return ms
+  return ms > mostGoMs ? Number.NaN : ms
 }
 
 /** Why the message is not to be stored: it requests an unsupported feature, an expectation is not met, or it is a duplicate. */

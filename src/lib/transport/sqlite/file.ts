@@ -25,7 +25,14 @@ import {sleep} from '../../core/time/timer.ts'
 import {Database, pragmas, systemCode} from './database.ts'
 import {checkDatabaseFiles, checkOneName} from './database-files.ts'
 import {applicationId, type Db, damageError, databaseError, isBusy, Lock, type LockTimeout} from './db.ts'
-import {openForReading, type ReadOnlyReason, readOnlyError, readOnlyReason, snapshotError} from './read-only.ts'
+import {
+  checkExists,
+  openForReading,
+  type ReadOnlyReason,
+  readOnlyError,
+  readOnlyReason,
+  snapshotError,
+} from './read-only.ts'
 import {busFileSchema, busFileTables, consumedVersion} from './schema.ts'
 import {checkSchema, schemaRows} from './schema-check.ts'
 import {checkLog, WalChain, WrittenOver} from './wal-chain.ts'
@@ -263,6 +270,7 @@ export async function openFileWhenFree(
 function openReadOnly(path: string, full: string, reason: ReadOnlyReason, lockTimeout?: LockTimeout): BusFile {
   let opened: ReturnType<typeof openForReading> | undefined
   try {
+    checkExists(full, path)
     checkDatabaseFiles(full, path, true)
     const real = realpathSync.native(full)
     checkOneName(path, real)

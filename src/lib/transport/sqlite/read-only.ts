@@ -38,9 +38,13 @@ export function readOnlyError(path: string, reason: ReadOnlyReason): BusError {
   return new BusError('denied', `the bus file ${path} is open read-only: ${why}`, {try: [hint]})
 }
 
+/** Throws `connect`. */
+export function checkExists(full: string, path: string): void {
+  if (!exists(full)) throw new BusError('connect', `there is no bus file ${path}`, {try: ['without --read-only']})
+}
+
 /** Opens the file at `real`. With `isSnapshot` the database is a copy of its present content and never changes. */
 export function openForReading(real: string, path: string): {db: Db; isSnapshot: boolean} {
-  if (!exists(real)) throw new BusError('connect', `there is no bus file ${path}`, {try: ['without --read-only']})
   for (let i = 0; i < tries; i++) {
     const log = statSync(`${real}-wal`, {throwIfNoEntry: false})
     if (log !== undefined && exists(`${real}-shm`)) {

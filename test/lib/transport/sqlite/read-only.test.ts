@@ -192,7 +192,10 @@ describe('a bus file that is opened read-only', () => {
 
   test('is not created', async () => {
     const folder = temporaryFolder()
-    await expect(open(join(folder, 'bus.db'), {readOnly: true})).rejects.toMatchObject({kind: 'connect'})
+    await expect(open(join(folder, 'bus.db'), {readOnly: true})).rejects.toMatchObject({
+      kind: 'connect',
+      message: expect.stringMatching(/^there is no bus file .*bus\.db$/),
+    })
     expect(readdirSync(folder)).toEqual([])
   })
 
