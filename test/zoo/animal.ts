@@ -1,4 +1,5 @@
 /** An animal of the zoo: a stream or a consumer with an unusual option, and the command lines that meet it. */
+import {setTimeout as sleep} from 'node:timers/promises'
 import type {Outgoing} from '../../src/lib/core/message.ts'
 import type {Transport} from '../../src/lib/transport/contract.ts'
 
@@ -36,7 +37,12 @@ export async function create(bus: Transport, animal: Animal): Promise<string | u
     const refusal = await refusalOf(bus, call)
     if (refusal !== undefined) return refusal
   }
-  for (const message of messages) await bus.request(message).catch(() => undefined)
+  // Some streams refuse them, and one acknowledges nothing.
+  for (const message of messages) {
+    await bus.streams.publish(message, {timeoutMs: 500}).catch(() => undefined)
+    // It copies each before the next one, so that the order is the same in every run.
+    if (stream['mirror'] !== undefined || stream['sources'] !== undefined) await sleep(1000)
+  }
   const adding: ApiCall[] =
     consumer === undefined
       ? []
@@ -91,7 +97,6 @@ export function filesOf(animal: Animal): Readonly<Record<string, string>> {
   const facts = consumer === undefined ? {stream: stream.name} : {consumer: {stream: stream.name, name: consumer.name}}
   return {
     'check.yaml': JSON.stringify({checks: [{name: 'it is there', ...facts}]}),
-    'bus.yaml': JSON.stringify({streams: {[stream.name]: {subjects: [patternOf(animal)], maxMsgs: 7}}}),
     'record.ndjson': JSON.stringify({subject: patternOf(animal).replace('>', 'a'), text: '5', headers: {N: '5'}}),
   }
 }
@@ -114,12 +119,6 @@ export function streamLines(animal: Animal): readonly string[] {
     `bus consumer replay ${name}`,
     `bus consumer replay ${name} --from -1 --json`,
     `bus consumer replay ${name} --dry-run`,
-    `bus stream grep ${name} 2`,
-    `bus stream backup ${name} ${name}.zst --quiet`,
-    `bus stream backup --verify ${name}.zst --quiet`,
-    `bus stream diff ${name}.zst ${name}`,
-    'bus apply bus.yaml --dry-run',
-    `bus trace ${pattern.replace('>', 'a')}`,
     `bus pub ${pattern.replace('>', 'a')} 4 --ack -t 1s`,
     'bus pub --records record.ndjson --ack -t 1s',
     `bus events add ${name} app`,
@@ -130,8 +129,6 @@ export function streamLines(animal: Animal): readonly string[] {
     ...lines,
     `bus consumer add ${name} c`,
     `bus stream purge ${name} --keep 1 --yes`,
-    `bus stream restore ${name}.zst --as ${name}_2 --prefix restored. --quiet`,
-    `bus stream copy ${name} ${name}_3 copied.${name}.>`,
   ]
 }
 
@@ -146,8 +143,6 @@ export function consumerLines({stream: {name}, consumer, first = [], lines = []}
     `bus consumer next ${its} --peek -n 2`,
     `bus consumer replay ${its} --peek`,
     `bus consumer reset ${its} --to 2`,
-    `bus consumer failed ${its}`,
-    `bus consumer edit ${its} --description other --dry-run`,
     `bus consumer next ${its} -t 1s`,
     `bus sub '${name.toLowerCase()}.>' --durable ${consumer?.name} -n 1 --for 2s`,
     'bus check check.yaml',

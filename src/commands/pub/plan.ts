@@ -124,7 +124,7 @@ export async function planPublish(given: PubFlags, signal: AbortSignal): Promise
   checkFlags(given)
   const isScheduled = (given.at ?? given.after ?? given.cron) !== undefined
   const later = isScheduled ? (await import('./schedule.ts')).scheduleHeaders(given) : []
-  const flags = {...given, header: [...headersOf(given), ...later]}
+  const flags = {...given, header: withHeaders(given.header ?? [], [...headersOf(given), ...later])}
   checkMessageId(flags)
   const pace = paceOf(flags)
   if (flags.records !== undefined) return planRecords(flags, flags.records, pace, signal)
@@ -172,11 +172,20 @@ function checkMessageId({header = [], lines, records, count, every, rate, templa
   })
 }
 
-/** The given headers, and those that carry expectations for the stream. */
+/** The given headers and those of flags. Throws `usage` for one that is in both, because a store would act on the first only. */
+function withHeaders(given: Headers, ofFlags: Headers): Headers {
+  const names = new Set(ofFlags.map(([name]) => name.toLowerCase()))
+  const twice = given.find(([name]) => names.has(name.toLowerCase()))
+  if (twice !== undefined)
+    throw new BusError('usage', `the header ${twice[0]} is also given by a flag`, {try: ['only one of them']})
+  return [...given, ...ofFlags]
+}
+
+/** The headers of flags: expectations for the stream, and what it should do with the message. */
 function headersOf(flags: PubFlags): Headers {
-  const {header = [], 'msg-id': msgId, 'expect-last-seq': lastSeq, 'expect-last-for-subject': ofSubject} = flags
+  const {'msg-id': msgId, 'expect-last-seq': lastSeq, 'expect-last-for-subject': ofSubject} = flags
   const {'expect-stream': stream, rollup, ttl} = flags
-  const headers = [...header]
+  const headers: (readonly [string, string])[] = []
   if (stream !== undefined) headers.push(checkHeader(storeHeaders.expectedStream, stream))
   if (ofSubject !== undefined) headers.push([storeHeaders.expectedLastSubjectSeq, String(ofSubject)])
   if (rollup !== undefined) headers.push([storeHeaders.rollup, rollup === 'subject' ? 'sub' : 'all'])

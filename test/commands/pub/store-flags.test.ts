@@ -34,6 +34,20 @@ onBothBuses((newScene) => {
     expect(refused).toMatchObject({code: 8, stderr: expect.stringContaining('per-message TTL is disabled')})
   })
 
+  test('a header that a flag also gives is refused: a store would act on one of them only', async () => {
+    await using scene = await newScene()
+    for (const [header, flags] of [
+      ['nats-ttl: 3s', ['--ttl', '5s']],
+      ['Nats-Msg-Id: a', ['--msg-id', 'b']],
+      ['Nats-Expected-Stream: A', ['--expect-stream', 'B']],
+      ['Nats-Schedule: @every 1s', ['--after', '5s', '--target', 'a.b']],
+    ] as const) {
+      const {code, stderr} = await scene.run(['pub', 'A', 'x', '--ack', ...flags, '-H', header])
+      const name = header.slice(0, header.indexOf(':'))
+      expect([code, stderr]).toEqual([2, expect.stringContaining(`the header ${name} is also given by a flag`)])
+    }
+  })
+
   test('pub --ttl that a server would refuse, or would end at once, is refused before', async () => {
     await using scene = await newScene()
     const pub = (ttl: string) => scene.run(['pub', 'A', 'x', '--ack', '--ttl', ttl])

@@ -9,6 +9,7 @@ const folder = mkdtempSync(join(tmpdir(), 'bus-edit-'))
 afterAll(() => rmSync(folder, {recursive: true}))
 
 const noMetadata = await lacks(2, 10)
+const keepsRetention = await lacks(2, 11)
 
 onBothBuses((newScene) => {
   test('a dry run of stream edit shows the changes and exits with 9; without changes it exits with 0', async () => {
@@ -51,6 +52,7 @@ onBothBuses((newScene) => {
 
   test('stream edit says how many messages retention interest removes, and refuses a change to a work queue', async () => {
     await using scene = await newScene()
+    if (keepsRetention !== '' && scene.url.startsWith('nats:')) return
     const {streams} = scene.transport
     await scene.run(['stream', 'add', 'ORDERS'])
     for (const data of ['1', '2', '3']) await streams.publish({subject: 'ORDERS', data})
