@@ -26,14 +26,14 @@ const old = await lacks(2, 10)
 /** Older servers have no TTL per message, keep the retention of a stream, and check the consumers of a work queue in another way. */
 const older = await lacks(2, 11)
 const lacking = {
-  'TTLs can be allowed later, and not be refused again': older,
-  'a message is removed when its TTL is over, and nothing else': older,
-  'a message that never expires stays at the maximum age of its stream, and a longer TTL does not extend that': older,
-  'a stream that does not allow TTLs refuses them, and so does every stream an invalid one': older,
-  'the consumers of a work queue have explicit acknowledgements, all messages, and filters that do not overlap': older,
-  'the last message of a subject that expires leaves a marker, which expires as well': older,
-  'the retention of a stream changes between limits and interest, and not to or from a work queue': older,
-  'what has expired is not delivered to a consumer that was there before': older,
+  'TTLs can be allowed later, but not be turned off again': older,
+  'a message is removed when its TTL is over, and other messages stay': older,
+  'a message that never expires outlives the maximum age of its stream, and one with a longer TTL does not': older,
+  'a stream that does not allow TTLs refuses them, and every stream refuses an invalid one': older,
+  'the consumers of a work queue need explicit acks, deliver policy all, and filters that do not overlap': older,
+  'a marker replaces the last message of a subject when it expires, and expires as well': older,
+  'the retention of a stream can be changed between limits and interest, but not to or from workqueue': older,
+  'an expired message is not delivered, even to a consumer that is older than the message': older,
   'with retention interest, a consumer needs a message that reached its limit of deliveries until it is removed': older,
   'with retention interest, a message that no consumer wants is acknowledged, and not kept': older,
   'messages beyond a new limit of a stream are removed': old,
