@@ -3,8 +3,13 @@ import type {Snapshots, Transport} from '../../src/lib/transport/contract.ts'
 import type {Case} from './case.ts'
 import type {Scene} from './scene.ts'
 
+interface Filled {
+  readonly bus: Transport
+  readonly snapshots: Snapshots
+}
+
 /** A connection with a stream `S`: messages 1, 3 and 4, and a consumer that acknowledged the first; undefined without snapshots. */
-async function filled(scene: Scene): Promise<{bus: Transport; snapshots: Snapshots} | undefined> {
+async function filled(scene: Scene): Promise<Filled | undefined> {
   const bus = await scene.connect()
   const {snapshots, streams} = bus
   if (snapshots === undefined) return undefined
@@ -37,14 +42,22 @@ async function* inPieces(bytes: Uint8Array, length = 1000): AsyncGenerator<Uint8
   for (let at = 0; at < bytes.length; at += length) yield bytes.subarray(at, at + length)
 }
 
-export const snapshots: readonly Case[] = [
-  {
-    name: 'a snapshot restores a stream with its settings, sequences and times, and new messages follow',
+/** A case that runs on a bus with snapshots. */
+function snapshotCase(name: string, run: (scene: Scene, filled: Filled) => Promise<void>): Case {
+  return {
+    name,
     needs: {streams: true},
     async run(scene) {
       const ready = await filled(scene)
-      if (ready === undefined) return
-      const {bus, snapshots} = ready
+      if (ready !== undefined) await run(scene, ready)
+    },
+  }
+}
+
+export const snapshots: readonly Case[] = [
+  snapshotCase(
+    'a snapshot restores a stream with its settings, sequences and times, and new messages follow',
+    async (scene, {bus, snapshots}) => {
       const before = await contents(scene, bus, 'S')
       const {head, bytes} = await chunksOf(scene, snapshots, 'S')
       expect(head.config).toMatchObject({name: 'S'})
@@ -55,14 +68,10 @@ export const snapshots: readonly Case[] = [
       expect(await contents(scene, bus, 'S')).toEqual(before)
       expect((await bus.streams.publish({subject: 's.5', data: 'later'})).seq).toBe(5)
     },
-  },
-  {
-    name: 'a snapshot restores the consumers of a stream, which continue where they were',
-    needs: {streams: true},
-    async run(scene) {
-      const ready = await filled(scene)
-      if (ready === undefined) return
-      const {bus, snapshots} = ready
+  ),
+  snapshotCase(
+    'a snapshot restores the consumers of a stream, which continue where they were',
+    async (scene, {bus, snapshots}) => {
       const {head, bytes} = await chunksOf(scene, snapshots, 'S')
       await bus.streams.remove('S')
       await scene.within(snapshots.restore(head, inPieces(bytes), {}), 'restored stream')
@@ -74,55 +83,31 @@ export const snapshots: readonly Case[] = [
       next?.ack()
       await member.flush()
     },
-  },
-  {
-    name: 'a snapshot does not replace a stream',
-    needs: {streams: true},
-    async run(scene) {
-      const ready = await filled(scene)
-      if (ready === undefined) return
-      const {bus, snapshots} = ready
-      const {head, bytes} = await chunksOf(scene, snapshots, 'S')
-      await bus.streams.publish({subject: 's.5', data: 'later'})
-      const restoring = scene.within(snapshots.restore(head, inPieces(bytes), {}), 'refusal')
-      await expect(restoring).rejects.toMatchObject({kind: 'usage', message: expect.stringContaining('S')})
-      expect((await bus.streams.info('S')).state).toMatchObject({messages: 4, lastSeq: 5})
-    },
-  },
-  {
-    name: 'a snapshot that is not valid is refused, and no stream is left',
-    needs: {streams: true},
-    async run(scene) {
-      const ready = await filled(scene)
-      if (ready === undefined) return
-      const {bus, snapshots} = ready
-      const {head, bytes} = await chunksOf(scene, snapshots, 'S')
-      await bus.streams.remove('S')
-      const bad = Buffer.alloc(bytes.length, 'no snapshot')
-      const restoring = scene.within(snapshots.restore(head, inPieces(bad), {}), 'refusal')
-      await expect(restoring).rejects.toMatchObject({kind: 'remote'})
-      await scene.eventually(async () => {
-        await expect(bus.streams.info('S')).rejects.toMatchObject({kind: 'notFound'})
-      })
-    },
-  },
-  {
-    name: 'a snapshot of a stream that does not exist is not found',
-    needs: {streams: true},
-    async run(scene) {
-      const ready = await filled(scene)
-      if (ready === undefined) return
-      const taking = scene.within(ready.snapshots.take('NONE', {}), 'refusal')
-      await expect(taking).rejects.toMatchObject({kind: 'notFound'})
-    },
-  },
-  {
-    name: 'reading a snapshot can be abandoned, and the next snapshot is complete',
-    needs: {streams: true},
-    async run(scene) {
-      const ready = await filled(scene)
-      if (ready === undefined) return
-      const {bus, snapshots} = ready
+  ),
+  snapshotCase('a snapshot does not replace a stream', async (scene, {bus, snapshots}) => {
+    const {head, bytes} = await chunksOf(scene, snapshots, 'S')
+    await bus.streams.publish({subject: 's.5', data: 'later'})
+    const restoring = scene.within(snapshots.restore(head, inPieces(bytes), {}), 'refusal')
+    await expect(restoring).rejects.toMatchObject({kind: 'usage', message: expect.stringContaining('S')})
+    expect((await bus.streams.info('S')).state).toMatchObject({messages: 4, lastSeq: 5})
+  }),
+  snapshotCase('a snapshot that is not valid is refused, and no stream is left', async (scene, {bus, snapshots}) => {
+    const {head, bytes} = await chunksOf(scene, snapshots, 'S')
+    await bus.streams.remove('S')
+    const bad = Buffer.alloc(bytes.length, 'no snapshot')
+    const restoring = scene.within(snapshots.restore(head, inPieces(bad), {}), 'refusal')
+    await expect(restoring).rejects.toMatchObject({kind: 'remote'})
+    await scene.eventually(async () => {
+      await expect(bus.streams.info('S')).rejects.toMatchObject({kind: 'notFound'})
+    })
+  }),
+  snapshotCase('a snapshot of a stream that does not exist is not found', async (scene, {snapshots}) => {
+    const taking = scene.within(snapshots.take('NONE', {}), 'refusal')
+    await expect(taking).rejects.toMatchObject({kind: 'notFound'})
+  }),
+  snapshotCase(
+    'reading a snapshot can be abandoned, and the next snapshot is complete',
+    async (scene, {bus, snapshots}) => {
       const {chunks} = await scene.within(snapshots.take('S', {}), 'snapshot')
       const leaving = async () => {
         for await (const _ of chunks) break
@@ -133,5 +118,5 @@ export const snapshots: readonly Case[] = [
       const info = await scene.within(snapshots.restore(head, inPieces(bytes), {}), 'restored stream')
       expect(info.state).toMatchObject({messages: 3, consumers: 1})
     },
-  },
+  ),
 ]

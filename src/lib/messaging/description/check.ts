@@ -4,7 +4,7 @@ import {reworded} from '../../core/rewording.ts'
 import {checkPattern, overlaps} from '../../core/subject.ts'
 import type {Transport} from '../../transport/contract.ts'
 import {isServer} from '../../transport/schemes.ts'
-import {checkStoreName, consumerConfig, streamConfig} from '../../transport/shared/stream-settings.ts'
+import {checkStoreName, consumerConfig, streamConfig, wantedSubjects} from '../../transport/shared/stream-settings.ts'
 import type {ConsumerSettings, StreamSettings} from '../../transport/streams-contract.ts'
 
 /** A stream as it will be; errors call it `what`. */
@@ -38,7 +38,7 @@ export async function plannedSubjects(
   const all = new Map<string, {readonly what: string; readonly subjects: readonly string[]}>()
   for (const {config} of await listed(bus))
     if (!removed.has(config.name)) all.set(config.name, {what: `stream ${config.name}`, subjects: config.subjects})
-  for (const {what, settings} of planned) all.set(settings.name, {what, subjects: describedSubjects(settings)})
+  for (const {what, settings} of planned) all.set(settings.name, {what, subjects: wantedSubjects(settings)})
   for (const {settings} of planned) {
     const {what = '', subjects = []} = all.get(settings.name) ?? {}
     for (const [name, other] of all) {
@@ -62,11 +62,6 @@ export function checkPlannedConsumer(
     for (const filter of settings.filters ?? []) checkPattern(filter)
     if (!isServer(bus.url)) consumerConfig(settings, planned.get(stream)?.subjects ?? [])
   })
-}
-
-/** The subjects of a new stream; a mirror or a stream with sources has none by default. */
-export function describedSubjects({name, subjects, other = {}}: StreamSettings): readonly string[] {
-  return subjects ?? (other['mirror'] === undefined && other['sources'] === undefined ? [name] : [])
 }
 
 /** A login may not be allowed to list streams. Then only the bus itself refuses subjects that two streams would store. */

@@ -7,6 +7,7 @@ import {
   changedStream,
   checkStreamChange,
   settingDifferences,
+  wantedSubjects,
 } from '../../transport/shared/stream-settings.ts'
 import {
   type ConsumerConfig,
@@ -25,7 +26,6 @@ import {
   checkName,
   checkPlannedConsumer,
   checkPlannedStream,
-  describedSubjects,
   type PlannedStream,
   type PlannedSubjects,
   plannedSubjects,
@@ -140,12 +140,12 @@ async function streamStep(
   const edits = usable(bus, what, configChanges({...config}, info?.config), options)
   if (info === undefined) {
     const settings: StreamSettings = {...edits, name}
-    const after = defined({subjects: describedSubjects(settings), ...defined(edits)})
+    const after = defined({subjects: wantedSubjects(settings), ...defined(edits)})
     return {settings, step: {what, action: 'create', before: {}, after, run: () => bus.streams.add(settings)}}
   }
   const settings = changedStream(info.config, edits)
   const defaults = {
-    subjects: describedSubjects(settings),
+    subjects: wantedSubjects(settings),
     storage: 'file',
     discard: 'old',
     replicas: 1,

@@ -249,7 +249,7 @@ export class MemoryStream {
     const oldest = now - maxAgeMs
     if (allowTtl || (this.#kept[0]?.message.time ?? oldest) < oldest) {
       const isGone = ({message, expiresMs}: KeptMessage) =>
-        (expiresMs ?? 0) <= now && expiresMs !== undefined ? true : expiresMs !== Infinity && message.time < oldest
+        (expiresMs !== undefined && expiresMs <= now) || (expiresMs !== Infinity && message.time < oldest)
       const gone = this.#kept.filter(isGone)
       if (gone.length > 0) this.#expire(gone, now)
     }

@@ -159,7 +159,7 @@ function memoryConsumers(connection: MemoryConnection): Consumers {
       const has = consumers.get(config.name)
       const differing = has === undefined ? '' : differences(has.config, config)
       if (has !== undefined && differing !== '') throw otherConsumer(url, has.info, differing)
-      if (has === undefined) checkWorker(stream.config, config, configsOf(connection, name, config.name))
+      if (has === undefined) checkWorker(stream.config, config, configsOf(connection, name))
       const consumer = has ?? new MemoryConsumer(stream, config, (advisory) => void connection.send(advisory))
       consumers.set(config.name, consumer)
       return consumer.info
@@ -169,7 +169,7 @@ function memoryConsumers(connection: MemoryConnection): Consumers {
       const {subjects} = findStream(connection, stream).stream.config
       const config = consumerConfig(changedConsumer(consumer.config, changes), subjects)
       checkConsumerChange(url, consumer.config, config)
-      checkWorker(findStream(connection, stream).stream.config, config, configsOf(connection, stream, name))
+      checkWorker(findStream(connection, stream).stream.config, config, configsOf(connection, stream))
       consumer.change(config)
       findStream(connection, stream).stream.sweep()
       return consumer.info
@@ -215,10 +215,9 @@ function memoryConsumers(connection: MemoryConnection): Consumers {
   }
 }
 
-/** The configurations of the consumers of a stream, except one. */
-function configsOf(connection: MemoryConnection, stream: string, except: string): ConsumerConfig[] {
-  const {consumers} = findStream(connection, stream)
-  return [...consumers.values()].map(({config}) => config).filter(({name}) => name !== except)
+/** The configurations of the consumers of a stream. */
+function configsOf(connection: MemoryConnection, stream: string): ConsumerConfig[] {
+  return [...findStream(connection, stream).consumers.values()].map(({config}) => config)
 }
 
 function findStream(connection: MemoryConnection, name: string): StreamEntry {

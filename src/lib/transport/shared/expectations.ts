@@ -4,6 +4,7 @@
  */
 import type {BusError} from '../../core/errors.ts'
 import {type Headers, headerOf, type Outgoing, sizeOf} from '../../core/message.ts'
+import {milliseconds} from '../../core/time/go-duration.ts'
 import {type Stored, type StreamConfig, storeHeaders} from '../streams-contract.ts'
 import {jetStreamErrors} from './jetstream-errors.ts'
 import {refused} from './stream-errors.ts'
@@ -62,15 +63,6 @@ function allows({allowRollup, allowTtl}: StreamConfig, feature: Refusal): boolea
 const goDuration = /^\+?((\d+(\.\d*)?|\.\d+)(h|ms|m|s|us|\u00b5s|ns))+$/
 /** The longest of them: 2^63 nanoseconds. */
 const mostGoMs = 2 ** 63 / 1e6
-const unitMs: Readonly<Record<string, number>> = {
-  h: 3_600_000,
-  m: 60_000,
-  s: 1000,
-  ms: 1,
-  us: 1e-3,
-  '\u00b5s': 1e-3,
-  ns: 1e-6,
-}
 
 /**
  * The TTL of a message in milliseconds, whole seconds of at least one: undefined if it has none, `Infinity` for `never`, NaN if it
@@ -96,8 +88,7 @@ export function markerHeaders(ttlMs: number): Headers {
 
 function goDurationMs(text: string): number {
   if (!goDuration.test(text)) return Number.NaN
-  let ms = 0
-  for (const [, count, unit = ''] of text.matchAll(/([\d.]+)([^\d.]+)/g)) ms += Number(count) * (unitMs[unit] ?? 0)
+  const ms = milliseconds(text)
   return ms > mostGoMs ? Number.NaN : ms
 }
 

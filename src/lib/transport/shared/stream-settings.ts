@@ -46,6 +46,11 @@ export function ownNames<S extends {readonly other?: object | undefined}>(settin
   }
 }
 
+/** The subjects of a new stream; a mirror or a stream with sources has none by default. */
+export function wantedSubjects({name, subjects, other = {}}: StreamSettings): readonly string[] {
+  return subjects ?? (other['mirror'] === undefined && other['sources'] === undefined ? [name] : [])
+}
+
 /** Throws `usage`. */
 export function streamConfig(wanted: StreamSettings): StreamConfig {
   const settings = ownNames(wanted)
@@ -155,8 +160,8 @@ export function checkConsumerChange(url: string, has: ConsumerConfig, wanted: Co
       })
 }
 
-/** Throws `usage` for a consumer that a work queue refuses; `others` are the other consumers of the stream. */
-export function checkWorker(stream: StreamConfig, wanted: ConsumerConfig, others: readonly ConsumerConfig[]): void {
+/** Throws `usage` for a consumer that a work queue refuses; `all` are the consumers of the stream, with or without this one. */
+export function checkWorker(stream: StreamConfig, wanted: ConsumerConfig, all: readonly ConsumerConfig[]): void {
   if (stream.retention !== 'workqueue') return
   const refuse = (why: string, {code}: JetStreamError, hint: string) => {
     throw new BusError('usage', `the stream ${stream.name} is a work queue: ${why}`, {data: {code}, try: [hint]})
@@ -167,8 +172,10 @@ export function checkWorker(stream: StreamConfig, wanted: ConsumerConfig, others
     refuse('its consumers must acknowledge each message', jetStreamErrors.workNotExplicit, '--ack explicit')
   if (wanted.deliver !== 'all')
     refuse('its consumers must start with its first message', jetStreamErrors.lateWorker, '--deliver all')
-  const overlapping = others.find((other) =>
-    filtersOf(wanted).some((one) => filtersOf(other).some((filter) => overlaps(one, filter))),
+  const overlapping = all.find(
+    (other) =>
+      other.name !== wanted.name &&
+      filtersOf(wanted).some((one) => filtersOf(other).some((filter) => overlaps(one, filter))),
   )
   if (overlapping === undefined) return
   const isWhole = wanted.filters.length === 0

@@ -1,6 +1,6 @@
 /** Translates configurations and states between the contract and JetStream. */
 import {isoTime} from '../../../core/time/timestamp.ts'
-import {changedConsumer, changedStream, differences} from '../../shared/stream-settings.ts'
+import {changedConsumer, changedStream, differences, wantedSubjects} from '../../shared/stream-settings.ts'
 import type {
   ConsumerChanges,
   ConsumerConfig,
@@ -32,11 +32,10 @@ const defaultAckWaitMs = 30_000
 const defaultMaxAckPending = 1000
 
 export function streamJson(settings: StreamSettings): StreamConfigJson {
-  const {maxAgeMs, dedupeMs, other = {}} = settings
-  const isCopy = other['mirror'] !== undefined || other['sources'] !== undefined
+  const {maxAgeMs, dedupeMs} = settings
   return {
     name: settings.name,
-    subjects: settings.subjects ?? (isCopy ? [] : [settings.name]),
+    subjects: wantedSubjects(settings),
     retention: settings.retention ?? 'limits',
     storage: settings.storage ?? 'file',
     discard: settings.discard ?? 'old',

@@ -129,12 +129,8 @@ export class SqliteConsumers implements Consumers {
     const {catalogue, durables} = this.#deps
     const stream = catalogue.find(name)
     if (stream.config.retention !== 'workqueue') return
-    const others = durables.list(stream).map(({config}) => config)
-    checkWorker(
-      stream.config,
-      wanted,
-      others.filter((other) => other.name !== wanted.name),
-    )
+    const all = durables.list(stream).map(({config}) => config)
+    checkWorker(stream.config, wanted, all)
   }
 
   /** With retention interest, removes what no consumer needs any more, in steps; the first one with the change that causes it. */

@@ -113,16 +113,14 @@ export class Limits {
    */
   erase(stream: KeptStream, seq: number): boolean {
     const state = this.#catalogue.state(stream)
-    const {one, uncount, forget, overwrite, isNewest, deleteRow, before} = this.#statements
+    const {one, overwrite, isNewest, deleteRow} = this.#statements
     const row = seq < state.first ? undefined : (one.get(seq, stream.id) as SizedRow | undefined)
     if (row === undefined) return false
     const [, sid, bytes] = row
     overwrite.run(seq)
     if (isNewest.get(seq) !== 1) deleteRow.run(seq)
     this.#statements.unkeepOne.run(sid, seq)
-    const left = uncount.get(1, bytes, 0, sid) as {messages: number} | undefined
-    if (left?.messages === 0) forget.run(sid)
-    else this.#statements.lastIs.run((before.get(sid, seq, sid) as number | undefined) ?? null, sid, seq)
+    this.#uncount([sid, 1, bytes, seq])
     this.write(stream, {...state, messages: state.messages - 1, bytes: state.bytes - bytes, holes: 1})
     return true
   }
@@ -154,7 +152,7 @@ export class Limits {
     return emptied
   }
 
-  /** True if the subject has no messages any more. */
+  /** Subtracts messages from the counters of their subject. True if it has no messages any more. */
   #uncount([sid, count, size, last]: Count): boolean {
     const {uncount, forget, lastOf, lastIs, before} = this.#statements
     const left = uncount.get(count, size, 0, sid) as {messages: number} | undefined
@@ -245,7 +243,7 @@ export class Limits {
   /** Removes messages that are too old, or whose TTL is over, in one step; true if there are no more. */
   expire(stream: KeptStream, now: number): boolean {
     const {maxAgeMs, allowTtl} = stream.config
-    if ((maxAgeMs === undefined && !allowTtl) || !this.hasExpired(stream, now)) return true
+    if (!this.hasExpired(stream, now)) return true
     if (allowTtl) return this.#expireEach(stream, now)
     const before = this.#statements.byTime(this.#catalogue.state(stream), (now - (maxAgeMs ?? 0)) * 1000)
     return this.remove(stream, {before}).next === undefined
