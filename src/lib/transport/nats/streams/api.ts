@@ -136,7 +136,8 @@ async function isEnabled(session: JetStreamSession): Promise<boolean> {
   }
 }
 
-function listening(
+/** Listens until it is disposed. */
+export function listening(
   session: JetStreamSession,
   listener: Pick<ConnectionListener, 'onLost' | 'onReconnect'>,
 ): Disposable {

@@ -3,7 +3,7 @@
  * a subject and waits for a reply to each, so that only some are on their way; a restore sends them as requests
  * (`$JS.API.STREAM.SNAPSHOT`, `$JS.API.STREAM.RESTORE`; docs.nats.io, "Disaster Recovery").
  */
-import {BusError, interruptedError} from '../../../core/errors.ts'
+import {BusError, interruptedError, isFailure} from '../../../core/errors.ts'
 import {headerOf} from '../../../core/message.ts'
 import {objectIn} from '../../../core/text/json-text.ts'
 import {shellWord} from '../../../core/text/shell-word.ts'
@@ -12,7 +12,7 @@ import type {SnapshotHead, SnapshotOptions, StreamSnapshot, Transport} from '../
 import {codeOf} from '../../shared/jetstream-errors.ts'
 import {checkStoreName} from '../../shared/stream-settings.ts'
 import type {StreamInfo} from '../../streams-contract.ts'
-import {apiFailure, apiRequest} from './api.ts'
+import {apiFailure, apiRequest, listening} from './api.ts'
 import type {ErrorJson, StreamJson} from './json.ts'
 import type {JetStreamSession} from './session.ts'
 import {streamInfo} from './settings.ts'
@@ -47,6 +47,14 @@ export async function takeSnapshot(
 
   async function* chunks(): AsyncGenerator<Uint8Array> {
     await using taking = subscription
+    let isLost = false
+    // The server does not continue a snapshot on another connection.
+    using _listener = listening(session, {
+      onLost: () => {
+        isLost = true
+        void taking.close()
+      },
+    })
     for (;;) {
       let isLate = false
       const timer = new Timer(patienceMs, () => {
@@ -54,6 +62,8 @@ export async function takeSnapshot(
         void taking.close()
       })
       const messages = await taking.take(16).finally(() => timer.cancel())
+      if (isLost)
+        throw new BusError('connect', `the connection to ${session.url} was lost during the snapshot of ${stream}`)
       if (messages.length === 0) throw isLate ? silent(session, stream) : interruptedError()
       for (const {data, reply, headers} of messages) {
         if (data.length > 0) yield data
@@ -84,8 +94,14 @@ export async function restoreSnapshot(
   ).catch((error) => {
     throw codeOf(error) === nameInUse ? exists(session, stream, error) : error
   })
+  const lost = new AbortController()
+  // The server does not continue a restore on another connection.
+  using _listener = listening(session, {onLost: () => lost.abort()})
+  const ending = AbortSignal.any([lost.signal, ...(signal === undefined ? [] : [signal])])
   const send = async (data: Uint8Array) => {
-    const reply = await session.request({subject, data}, {timeoutMs: patienceMs, signal})
+    const reply = await session.request({subject, data}, {timeoutMs: patienceMs, signal: ending}).catch((error) => {
+      throw lost.signal.aborted || isFailure(error, 'timeout') ? unfinished(session, stream, error) : error
+    })
     const answer = objectIn(reply.text) as {readonly error?: ErrorJson} | undefined
     if (answer?.error) throw apiFailure(session.url, answer.error, {stream})
     return answer
@@ -103,6 +119,16 @@ export async function restoreSnapshot(
   const done = await send(new Uint8Array())
   if (done !== undefined && 'config' in done) return streamInfo(done as unknown as StreamJson)
   throw new BusError('remote', `${session.url} did not confirm that ${stream} was restored`)
+}
+
+/** A server that was killed has what it had stored until then. */
+function unfinished({url}: JetStreamSession, stream: string, cause: unknown): BusError {
+  const why = isFailure(cause, 'timeout') ? `${url} did not answer` : `the connection to ${url} was lost`
+  const sentence = `${why} while ${stream} was restored: the server may have all of it, a part or nothing`
+  return new BusError(isFailure(cause, 'timeout') ? 'timeout' : 'connect', sentence, {
+    cause,
+    try: [`bus stream info ${shellWord(stream)}`],
+  })
 }
 
 function exists({url}: JetStreamSession, stream: string, cause: unknown): BusError {
